@@ -1,0 +1,1 @@
+"""Who may trade, how much, and whether they are locked."""

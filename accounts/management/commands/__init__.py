@@ -1,0 +1,1 @@
+"""Commands: doors that a terminal opens."""

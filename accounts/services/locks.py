@@ -1,0 +1,150 @@
+"""Lock and unlock accounts. A lock is in force the moment its row is committed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.errors import InvalidValue, NotFound
+from accounts.models import Account, AccountLock
+from accounts.permissions import TASK, Actor, require
+from accounts.rules.audit import AuditAction
+from accounts.rules.locks import LockCause, LockMode
+from accounts.rules.roles import Verb
+from accounts.services import audit
+
+
+@dataclass(frozen=True, slots=True)
+class LockResult:
+    """The lock that stands, and whether this call made it."""
+
+    lock_id: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockResult:
+    """How many locks this call lifted."""
+
+    released: int
+
+
+def locked_account(account_id: int) -> Account:
+    """Return the account with its row held until the transaction ends, so that locks and orders take turns.
+
+    Raises:
+        NotFound: no such account.
+    """
+    account = Account.objects.select_for_update().filter(pk=account_id).first()
+    if account is None:
+        raise NotFound("Not found")
+    return account
+
+
+@transaction.atomic
+def lock_account(
+    *,
+    account_id: int,
+    actor: Actor,
+    cause: LockCause,
+    mode: LockMode,
+    reason: str,
+    now: datetime,
+    release_due_at: datetime | None = None,
+) -> LockResult:
+    """Stop new orders on the account and its sub-accounts.
+
+    Safe to repeat: a second call for the same cause and mode changes nothing and writes no second audit entry.
+    Working orders stay in the market; canceling them is a liquidation's job.
+
+    Args:
+        release_due_at: Aware UTC; the lock lifts itself then. None: a person must lift it.
+
+    Raises:
+        NotPermitted: the actor may not lock this account (for example a shared-with company).
+        NotFound: no such account, or none that the actor may see.
+        InvalidValue: a person gave no reason.
+    """
+    account = locked_account(account_id)
+    require(actor, Verb.LOCK, account)
+    if not reason.strip():
+        raise InvalidValue("Say why the account is locked.", field="reason")
+    standing = AccountLock.objects.filter(account=account, cause=cause, mode=mode, released_at=None).first()
+    if standing is not None:
+        return LockResult(standing.pk, is_new=False)
+    lock = AccountLock.objects.create(
+        account=account,
+        cause=cause,
+        mode=mode,
+        reason=reason,
+        opened_at=now,
+        opened_by=actor.name,
+        release_due_at=release_due_at,
+    )
+    after = {"cause": cause.value, "mode": mode.value, "release_due_at": release_due_at}
+    audit.record(actor=actor, action=AuditAction.ACCOUNT_LOCKED, now=now, subject=account, after=after, reason=reason)
+    return LockResult(lock.pk, is_new=True)
+
+
+@transaction.atomic
+def unlock_account(
+    *, account_id: int, actor: Actor, causes: frozenset[LockCause], reason: str, now: datetime
+) -> UnlockResult:
+    """Lift the account's own locks of these causes; an ancestor's locks and other causes stay.
+
+    Safe to repeat: with nothing to lift it changes nothing and writes no audit entry. A market-impact lock is lifted
+    by its cooling-off period alone. A run that is active is the caller's to ask about: `liquidation.services` does.
+
+    Raises:
+        NotPermitted: the actor may not unlock (the engine never may).
+        NotFound: no such account, or none that the actor may see.
+        InvalidValue: no reason.
+    """
+    account = locked_account(account_id)
+    require(actor, Verb.UNLOCK, account)
+    if not reason.strip():
+        raise InvalidValue("Say why the account is unlocked.", field="reason")
+    releasable = causes - {LockCause.MARKET_IMPACT}
+    return UnlockResult(_release(account, releasable, actor=actor, reason=reason, now=now))
+
+
+@transaction.atomic
+def release_due_lock(*, lock_id: int, now: datetime) -> UnlockResult:
+    """Lift one lock whose time has come; nothing happens before that time or twice."""
+    lock = AccountLock.objects.select_for_update().select_related("account").get(pk=lock_id)
+    if lock.released_at is not None or lock.release_due_at is None or lock.release_due_at > now:
+        return UnlockResult(0)
+    _write_release(lock, actor=TASK, reason="Its time has come", now=now)
+    return UnlockResult(1)
+
+
+def _release(account: Account, causes: frozenset[LockCause], *, actor: Actor, reason: str, now: datetime) -> int:
+    locks = list(AccountLock.objects.filter(account=account, cause__in=sorted(causes), released_at=None).order_by("id"))
+    for lock in locks:
+        _write_release(lock, actor=actor, reason=reason, now=now)
+    return len(locks)
+
+
+def _write_release(lock: AccountLock, *, actor: Actor, reason: str, now: datetime) -> None:
+    lock.released_at, lock.released_by, lock.release_reason = now, actor.name, reason
+    lock.save(update_fields=["released_at", "released_by", "release_reason"])
+    audit.record(
+        actor=actor,
+        action=AuditAction.ACCOUNT_UNLOCKED,
+        now=now,
+        subject=lock.account,
+        before={"cause": lock.cause, "mode": lock.mode},
+        reason=reason,
+    )
+
+
+def release_replaced(*, account: Account, cause: LockCause, keep: LockMode | None, actor: Actor, now: datetime) -> int:
+    """Lift the account's locks of `cause` but for mode `keep`: a newer action of the same cause has taken their place.
+
+    For the caller's transaction, after its own permission check.
+    """
+    locks = AccountLock.objects.filter(account=account, cause=cause, released_at=None)
+    replaced = [lock for lock in locks.order_by("id") if lock.mode != keep]
+    for lock in replaced:
+        _write_release(lock, actor=actor, reason="Replaced by a newer action", now=now)
+    return len(replaced)

@@ -1,0 +1,355 @@
+"""Companies, users and the tree of accounts."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from accounts.errors import Conflict, InvalidValue, NotFound
+from accounts.models import (
+    Account,
+    AccountAssignment,
+    AccountAutoLiq,
+    AccountConnection,
+    AccountCredit,
+    AccountPath,
+    AccountSession,
+    Company,
+    Connection,
+    User,
+    UserCredit,
+    UserExchangeSetting,
+)
+from accounts.permissions import Actor, require, require_company
+from accounts.rules.audit import AuditAction
+from accounts.rules.hierarchy import AccountType, would_cycle
+from accounts.rules.roles import Role, Verb
+from accounts.rules.sessions import last_reset_at, trading_day
+from accounts.rules.sharing import may_hang_under, relation
+from accounts.selectors import working_orders
+from accounts.services import audit
+from accounts.services.changes import apply_changes, clean
+from accounts.services.locks import locked_account
+
+
+@transaction.atomic
+def create_company(*, name: str, actor: Actor, now: datetime, **fields: Any) -> Company:
+    """Make a company. For the platform: a company administrator has one already.
+
+    Raises:
+        NotFound: the actor is not a platform superuser.
+        InvalidValue: a field cannot be held; names it.
+    """
+    company = Company(name=name, **fields)
+    require_company(actor, Verb.EDIT_COMPANY, company)
+    clean(company)
+    company.save()
+    audit.record(
+        actor=actor, action=AuditAction.COMPANY_CREATED, now=now, subject=company, company=company, after={"name": name}
+    )
+    return company
+
+
+@transaction.atomic
+def change_company(
+    *, company_id: int, changes: Mapping[str, Any], actor: Actor, now: datetime, reason: str = ""
+) -> dict[str, tuple[Any, Any]]:
+    """Change a company's settings; return what differed.
+
+    Raises:
+        NotFound: not the actor's company.
+        NotPermitted: the actor's role does not allow it.
+        InvalidValue: for example an auto-liquidation user of another company; names the field.
+    """
+    company = Company.objects.select_for_update().filter(pk=company_id).first()
+    if company is None:
+        raise NotFound("Not found")
+    require_company(actor, Verb.EDIT_COMPANY, company)
+    user = changes.get("auto_liquidation_user")
+    if user is not None and user.company_id != company.pk:
+        raise InvalidValue(f"{user} belongs to another company.", field="auto_liquidation_user")
+    return apply_changes(
+        company, changes, actor=actor, action=AuditAction.COMPANY_CHANGED, now=now, reason=reason, company=company
+    )
+
+
+@transaction.atomic
+def create_user(
+    *,
+    company: Company,
+    username: str,
+    role: Role,
+    actor: Actor,
+    now: datetime,
+    password: str | None = None,
+    is_active: bool = True,
+    operator_ids: Mapping[str, str] | None = None,
+) -> User:
+    """Make a user of a company, with the ids by which exchanges know it ({exchange: operator id}).
+
+    Raises:
+        NotFound, NotPermitted: the actor may not edit this company's users.
+        InvalidValue: a field cannot be held; names it.
+    """
+    require_company(actor, Verb.EDIT_USERS, company)
+    user = User(username=username, company=company, role=role, is_active=is_active, is_staff=True, date_joined=now)
+    user.set_password(password)
+    clean(user)
+    user.save()
+    UserCredit.objects.create(user=user)
+    UserExchangeSetting.objects.bulk_create(
+        UserExchangeSetting(user=user, exchange=exchange, operator_id=operator_id)
+        for exchange, operator_id in (operator_ids or {}).items()
+    )
+    after = {"username": username, "role": role.value, "is_active": is_active, "operator_ids": dict(operator_ids or {})}
+    audit.record(actor=actor, action=AuditAction.USER_CREATED, now=now, subject=user, company=company, after=after)
+    return user
+
+
+@transaction.atomic
+def change_user(
+    *,
+    user_id: int,
+    changes: Mapping[str, Any],
+    actor: Actor,
+    now: datetime,
+    operator_ids: Mapping[str, str] | None = None,
+    reason: str = "",
+) -> dict[str, tuple[Any, Any]]:
+    """Change a user's role, activity or operator ids (replaced whole where given); return what differed.
+
+    Raises:
+        NotFound, NotPermitted: the actor may not edit this user.
+        InvalidValue: a field cannot be held; names it.
+    """
+    user = User.objects.select_for_update().filter(pk=user_id).first()
+    if user is None or user.company is None:
+        raise NotFound("Not found")
+    require_company(actor, Verb.EDIT_USERS, user.company)
+    differing = apply_changes(
+        user, changes, actor=actor, action=AuditAction.USER_CHANGED, now=now, reason=reason, company=user.company
+    )
+    standing = dict(user.exchange_settings.values_list("exchange", "operator_id"))
+    if operator_ids is not None and dict(operator_ids) != standing:
+        _replace_operator_ids(user, standing, dict(operator_ids), actor=actor, now=now, reason=reason)
+        differing["operator_ids"] = (standing, dict(operator_ids))
+    return differing
+
+
+def _replace_operator_ids(
+    user: User, before: dict[str, str], after: dict[str, str], *, actor: Actor, now: datetime, reason: str
+) -> None:
+    user.exchange_settings.all().delete()
+    for exchange, operator_id in sorted(after.items()):
+        row = UserExchangeSetting(user=user, exchange=exchange, operator_id=operator_id)
+        clean(row)
+        row.save()
+    audit.record(
+        actor=actor,
+        action=AuditAction.USER_CHANGED,
+        now=now,
+        subject=user,
+        company=user.company,
+        before={"operator_ids": before},
+        after={"operator_ids": after},
+        reason=reason,
+    )
+
+
+@transaction.atomic
+def create_account(
+    *,
+    company: Company,
+    name: str,
+    account_type: AccountType,
+    actor: Actor,
+    now: datetime,
+    parent: Account | None = None,
+    original_balance: Decimal | None = None,
+) -> Account:
+    """Make an account with every setting at its default, and put it into its tree.
+
+    Raises:
+        NotFound, NotPermitted: the actor may not edit this company's structure.
+        InvalidValue: a field cannot be held, or the parent is neither the company's nor shared with it; names the field.
+    """
+    require_company(actor, Verb.EDIT_STRUCTURE, company)
+    if parent is not None:
+        _require_hangable(company, parent)
+    account = Account(company=company, name=name, type=account_type, parent=parent, created_at=now)
+    clean(account)
+    account.save()
+    AccountCredit.objects.create(account=account)
+    AccountAutoLiq.objects.create(account=account)
+    AccountSession.objects.create(
+        account=account, trading_day=trading_day(now), started_at=last_reset_at(now), original_balance=original_balance
+    )
+    _write_paths(account)
+    after = {"type": account_type.value, "parent": parent.name if parent else None}
+    audit.record(actor=actor, action=AuditAction.ACCOUNT_CREATED, now=now, subject=account, after=after)
+    return account
+
+
+def _require_hangable(company: Company, parent: Account) -> None:
+    shared = frozenset(parent.shares.values_list("company_id", flat=True))
+    decision = may_hang_under(relation(company.pk, parent.company_id, shared))
+    if not decision.allowed:
+        raise InvalidValue(decision.reason, field="parent")
+    if parent.is_closed:
+        raise InvalidValue(f"{parent.name} is closed.", field="parent")
+
+
+def _write_paths(account: Account) -> None:
+    above = AccountPath.objects.filter(descendant=account.parent_id) if account.parent_id else AccountPath.objects.none()
+    paths = [AccountPath(ancestor_id=path.ancestor_id, descendant=account, depth=path.depth + 1) for path in above]
+    AccountPath.objects.bulk_create([*paths, AccountPath(ancestor=account, descendant=account, depth=0)])
+
+
+@transaction.atomic
+def change_account(
+    *, account_id: int, changes: Mapping[str, Any], actor: Actor, now: datetime, reason: str = ""
+) -> dict[str, tuple[Any, Any]]:
+    """Change an account's name, type or notes; return what differed. The parent has its own verb: `move_account`.
+
+    Raises:
+        NotFound, NotPermitted: the actor may not edit this account.
+        InvalidValue: a field cannot be held; names it.
+    """
+    account = locked_account(account_id)
+    require(actor, Verb.EDIT_STRUCTURE, account)
+    if {"parent", "company", "closed_at"} & set(changes):
+        raise InvalidValue("Move or close the account by its own action.", field="parent")
+    return apply_changes(account, changes, actor=actor, action=AuditAction.ACCOUNT_CHANGED, now=now, reason=reason)
+
+
+@transaction.atomic
+def move_account(*, account_id: int, parent: Account | None, actor: Actor, now: datetime, reason: str) -> bool:
+    """Hang the account and everything below it under another parent (None: at the top); return whether it moved.
+
+    Raises:
+        NotFound, NotPermitted: the actor may not edit this account.
+        InvalidValue: the parent would be below the account, or is not the company's.
+    """
+    account = locked_account(account_id)
+    require(actor, Verb.EDIT_STRUCTURE, account)
+    before = account.parent
+    if before == parent:
+        return False
+    if parent is not None:
+        _require_hangable(account.company, parent)
+        if would_cycle(account.pk, parent.pk, dict(Account.objects.values_list("pk", "parent_id"))):
+            raise InvalidValue(f"{parent.name} is below {account.name}.", field="parent")
+    account.parent = parent
+    account.save(update_fields=["parent"])
+    _rebuild_paths(account)
+    audit.record(
+        actor=actor,
+        action=AuditAction.ACCOUNT_MOVED,
+        now=now,
+        subject=account,
+        before={"parent": before.name if before else None},
+        after={"parent": parent.name if parent else None},
+        reason=reason,
+    )
+    return True
+
+
+def _rebuild_paths(account: Account) -> None:
+    below = list(AccountPath.objects.filter(ancestor=account).order_by("depth").values_list("descendant_id", flat=True))
+    AccountPath.objects.filter(descendant__in=below).exclude(ancestor__in=below).delete()
+    depths = dict(AccountPath.objects.filter(ancestor=account).values_list("descendant_id", "depth"))
+    above = list(AccountPath.objects.filter(descendant=account.parent_id)) if account.parent_id else []
+    AccountPath.objects.bulk_create(
+        AccountPath(ancestor_id=path.ancestor_id, descendant_id=node, depth=path.depth + 1 + depths[node])
+        for node in below
+        for path in above
+    )
+
+
+@transaction.atomic
+def close_account(*, account_id: int, actor: Actor, now: datetime, reason: str) -> bool:
+    """Close an account for good; return whether it was open.
+
+    Raises:
+        NotFound, NotPermitted: the actor may not edit this account.
+        Conflict: it holds a position, has working orders or open sub-accounts.
+    """
+    account = locked_account(account_id)
+    require(actor, Verb.EDIT_STRUCTURE, account)
+    if account.is_closed:
+        return False
+    if any(position.net for position in account.positions.all()):
+        raise Conflict(f"{account.name} holds a position: flatten it first.")
+    if working_orders([account.pk]).exists():
+        raise Conflict(f"{account.name} has working orders: cancel them first.")
+    if account.children.filter(closed_at=None).exists():
+        raise Conflict(f"{account.name} has open sub-accounts: close them first.")
+    account.closed_at = now
+    account.save(update_fields=["closed_at"])
+    audit.record(actor=actor, action=AuditAction.ACCOUNT_CLOSED, now=now, subject=account, reason=reason)
+    return True
+
+
+@transaction.atomic
+def create_connection(*, company: Company, name: str, exchange: str, actor: Actor, now: datetime) -> Connection:
+    """Make a company's connection to an exchange.
+
+    Raises:
+        NotFound, NotPermitted, InvalidValue: as `create_account`.
+    """
+    require_company(actor, Verb.EDIT_STRUCTURE, company)
+    connection = Connection(company=company, name=name, exchange=exchange)
+    clean(connection)
+    connection.save()
+    after = {"name": name, "exchange": exchange}
+    audit.record(
+        actor=actor, action=AuditAction.CONNECTION_CHANGED, now=now, subject=connection, company=company, after=after
+    )
+    return connection
+
+
+@transaction.atomic
+def assign_connection(
+    *, account_id: int, connection: Connection, actor: Actor, now: datetime, is_removed: bool = False
+) -> bool:
+    """Give a connection to an account and its sub-accounts, or take it off there; return whether anything changed.
+
+    Raises:
+        NotFound, NotPermitted: the actor may not edit this account.
+        InvalidValue: the connection is another company's.
+    """
+    account = locked_account(account_id)
+    require(actor, Verb.EDIT_STRUCTURE, account)
+    if connection.company_id != account.company_id:
+        raise InvalidValue(f"{connection.name} belongs to another company.", field="connection")
+    row, is_new = AccountConnection.objects.get_or_create(
+        account=account, connection=connection, defaults={"is_removed": is_removed}
+    )
+    if not is_new and row.is_removed == is_removed:
+        return False
+    row.is_removed = is_removed
+    row.save(update_fields=["is_removed"])
+    after = {"connection": connection.name, "is_removed": is_removed}
+    audit.record(actor=actor, action=AuditAction.CONNECTION_CHANGED, now=now, subject=account, after=after)
+    return True
+
+
+@transaction.atomic
+def assign_user(*, account_id: int, user: User, actor: Actor, now: datetime) -> bool:
+    """Let a user of the owning company act on an account and everything below it; return whether it is new.
+
+    Raises:
+        NotFound, NotPermitted: the actor may not edit this account.
+        InvalidValue: the user belongs to another company (a shared-with company's users work on its sub-accounts).
+    """
+    account = locked_account(account_id)
+    require(actor, Verb.EDIT_STRUCTURE, account)
+    if user.company_id != account.company_id:
+        raise InvalidValue(f"{user} belongs to another company.", field="user")
+    _, is_new = AccountAssignment.objects.get_or_create(account=account, user=user)
+    if is_new:
+        after = {"assigned_user": user.get_username()}
+        audit.record(actor=actor, action=AuditAction.ACCOUNT_CHANGED, now=now, subject=account, after=after)
+    return is_new

@@ -1,0 +1,105 @@
+"""The last look before a venue, and what venues answer."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import Account, Order
+from accounts.permissions import TASK
+from accounts.rules.audit import AuditAction
+from accounts.rules.orders import OPEN_STATUSES, OrderReport, OrderStatus, OrderType
+from accounts.rules.pnl import Side
+from accounts.rules.pretrade import Denial, OrderRequest, PretradeLevel, check_order
+from accounts.selectors import open_locks
+from accounts.services import audit
+from accounts.services.fills import record_fill
+from accounts.services.orders import NewOrder, locked_lineage, pretrade_level, set_status
+
+
+@transaction.atomic
+def claim_for_sending(*, order_id: int, now: datetime) -> Order | None:
+    """Mark an order as on its way to the venue and return it; None when it must not or need not be sent.
+
+    The last look before the venue: an order that waited while its account was locked is denied here. The rows of the
+    account and its ancestors are held, so that a lock's commit and this one take turns.
+    """
+    order = Order.objects.filter(pk=order_id).first()
+    if order is None:
+        return None
+    lineage = locked_lineage(order.account_id)
+    order = Order.objects.select_for_update().select_related("instrument", "account").get(pk=order_id)
+    if order.status != OrderStatus.PENDING_NEW:
+        return None
+    denial = None if order.is_liquidation else _denial_at_sending(order, lineage, now)
+    if denial is not None:
+        order.failure_reason = denial.reason
+        order.save(update_fields=["failure_reason"])
+        set_status(order, OrderStatus.DENIED, now, denial.text)
+        audit.record(
+            actor=TASK,
+            action=AuditAction.ORDER_DENIED,
+            now=now,
+            subject=order,
+            account=order.account,
+            reason=denial.text,
+        )
+        return None
+    if order.sent_at is None:
+        order.sent_at = now
+        order.save(update_fields=["sent_at"])
+    return order
+
+
+def _denial_at_sending(order: Order, lineage: list[Account], now: datetime) -> Denial | None:
+    """Return why an order that waited may no longer go: a lock that came meanwhile. Credit was held when it came in."""
+    if order.sent_at is not None or not open_locks([account.pk for account in lineage]).exists():
+        return None
+    request = NewOrder(order.instrument.symbol, Side(order.side), order.qty, OrderType(order.type))
+    levels = [pretrade_level(account, request, order.instrument, now) for account in lineage]
+    return check_order(OrderRequest(request.symbol, request.side, request.qty), [_without_own(lv, order) for lv in levels])
+
+
+def _without_own(level: PretradeLevel, order: Order) -> PretradeLevel:
+    """Return the level without the order itself, which its working quantities count already."""
+    if order.side == Side.BUY:
+        return replace(level, working_buys=level.working_buys - order.leaves_qty, check_credit=False)
+    return replace(level, working_sells=level.working_sells - order.leaves_qty, check_credit=False)
+
+
+@transaction.atomic
+def apply_report(*, order_id: int, report: OrderReport, now: datetime) -> Order:
+    """Take in what the venue says of an order: its executions, each once, and its status.
+
+    Safe to repeat and safe out of order: a status never leads back from an end, and fills count whatever came first.
+    """
+    order = Order.objects.select_for_update().select_related("instrument", "account").get(pk=order_id)
+    for execution in report.executions:
+        result = record_fill(
+            venue=order.venue,
+            execution_id=execution.execution_id,
+            account=order.account,
+            instrument=order.instrument,
+            side=Side(order.side),
+            qty=execution.qty,
+            price=execution.price,
+            filled_at=execution.at,
+            actor=TASK,
+            now=now,
+            order=order,
+        )
+        if result.is_new:
+            order.filled_qty += execution.qty
+    if order.filled_qty >= order.qty:
+        order.status = OrderStatus.FILLED
+    elif order.status in OPEN_STATUSES and not _is_older(OrderStatus(order.status), report.status):
+        order.status = report.status
+    order.failure_text = report.text or order.failure_text
+    order.updated_at = now
+    order.save(update_fields=["filled_qty", "status", "failure_text", "updated_at"])
+    return order
+
+
+def _is_older(standing: OrderStatus, reported: OrderStatus) -> bool:
+    """A venue that has not seen our cancel yet still says working."""
+    return standing is OrderStatus.PENDING_CANCEL and reported in OPEN_STATUSES

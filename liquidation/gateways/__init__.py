@@ -1,0 +1,1 @@
+"""Ways to a venue. Each carries orders, cancels and looks; none decides anything."""

@@ -1,0 +1,1 @@
+"""Pure decisions of liquidation: no Django, no clock, no I/O."""

@@ -1,0 +1,1 @@
+"""The verbs: every write, with its audit entry in the same transaction."""

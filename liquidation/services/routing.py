@@ -1,0 +1,87 @@
+"""Carry orders and cancels to their venue and take in what it answers.
+
+A venue is called outside any transaction, after the intent is committed; the client order id makes a repeat harmless.
+"""
+
+import logging
+from datetime import datetime
+
+from accounts.models import Order
+from accounts.rules.orders import OrderReport, OrderType, TimeInForce
+from accounts.rules.pnl import Side
+from accounts.services.venue_reports import apply_report, claim_for_sending
+from liquidation.gateways.base import OrderTicket, VenueUnavailable
+from liquidation.gateways.registry import gateway
+
+logger = logging.getLogger(__name__)
+
+
+def send_order(*, order_id: int, now: datetime) -> Order | None:
+    """Send an order whose row is committed; return it as the venue answered, or None when it must not go.
+
+    Safe to repeat: the venue knows an order by its client order id and makes it once (F03, F04).
+
+    Args:
+        now: Aware UTC.
+    """
+    order = claim_for_sending(order_id=order_id, now=now)
+    if order is None:
+        return None
+    try:
+        report = gateway(order.venue).submit(_ticket(order))
+    except VenueUnavailable:
+        logger.warning("No answer from %s to order %s: asked again later", order.venue, order.client_order_id)
+        return order
+    return apply_report(order_id=order.pk, report=report, now=now)
+
+
+def send_cancel(*, order_id: int, now: datetime) -> Order:
+    """Ask the venue for an order's cancel and take in the answer; an order it does not know stays as it is.
+
+    Args:
+        now: Aware UTC.
+    """
+    order = Order.objects.get(pk=order_id)
+    try:
+        report = gateway(order.venue).cancel(order.client_order_id)
+    except VenueUnavailable:
+        logger.warning("No answer from %s to the cancel of %s: asked again later", order.venue, order.client_order_id)
+        return order
+    return order if report is None else apply_report(order_id=order.pk, report=report, now=now)
+
+
+def refresh_order(*, order_id: int, now: datetime) -> Order:
+    """Ask the venue where an order stands and take in the answer.
+
+    Args:
+        now: Aware UTC.
+    """
+    order = Order.objects.get(pk=order_id)
+    try:
+        report = gateway(order.venue).order_status(order.client_order_id)
+    except VenueUnavailable:
+        logger.warning("No answer from %s about order %s: asked again later", order.venue, order.client_order_id)
+        return order
+    return order if report is None else apply_report(order_id=order.pk, report=report, now=now)
+
+
+def take_report(*, client_order_id: str, report: OrderReport, now: datetime) -> Order | None:
+    """Take in a report that a venue sent by itself; None for an order that is not ours."""
+    order = Order.objects.filter(client_order_id=client_order_id).first()
+    return None if order is None else apply_report(order_id=order.pk, report=report, now=now)
+
+
+def _ticket(order: Order) -> OrderTicket:
+    return OrderTicket(
+        client_order_id=order.client_order_id,
+        account_ref=str(order.account_id),
+        symbol=order.instrument.symbol,
+        exchange=order.instrument.exchange,
+        side=Side(order.side),
+        qty=order.qty,
+        type=OrderType(order.type),
+        time_in_force=TimeInForce(order.time_in_force),
+        price=order.price,
+        operator_id=order.operator_id,
+        is_automated=order.is_automated,
+    )
