@@ -51,7 +51,9 @@ class AccountCredit(CreditSettings):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(daily_limit__gte=0) | Q(daily_limit=None), name="account_daily_limit_sign"),
+            models.CheckConstraint(
+                condition=Q(daily_limit__gte=0) | Q(daily_limit=None), name="account_daily_limit_sign"
+            ),
             models.CheckConstraint(
                 condition=Q(credit_loss_pct=None) | Q(credit_loss_pct__gt=0, credit_loss_pct__lte=100),
                 name="credit_loss_pct_range",
@@ -60,7 +62,9 @@ class AccountCredit(CreditSettings):
                 condition=Q(credit_loss_action=CreditLossAction.NONE) | Q(credit_loss_pct__isnull=False),
                 name="credit_loss_action_has_pct",
             ),
-            models.CheckConstraint(condition=Q(override_reset=False) | ~Q(reset_timezone=""), name="account_reset_has_zone"),
+            models.CheckConstraint(
+                condition=Q(override_reset=False) | ~Q(reset_timezone=""), name="account_reset_has_zone"
+            ),
             models.CheckConstraint(condition=Q(persist_lme=False) | Q(create_sod=True), name="lme_needs_sod"),
             one_of("rule", CreditRule, "account_rule_known"),
             one_of("credit_loss_action", CreditLossAction, "credit_loss_action_known"),
@@ -79,7 +83,9 @@ class UserCredit(CreditSettings):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(daily_limit__gte=0) | Q(daily_limit=None), name="user_daily_limit_sign"),
-            models.CheckConstraint(condition=Q(override_reset=False) | ~Q(reset_timezone=""), name="user_reset_has_zone"),
+            models.CheckConstraint(
+                condition=Q(override_reset=False) | ~Q(reset_timezone=""), name="user_reset_has_zone"
+            ),
             one_of("rule", CreditRule, "user_rule_known"),
         ]
 

@@ -46,7 +46,9 @@ class SodRecord(models.Model):
     class Meta:
         ordering = ["-trading_day", "instrument__symbol"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "instrument", "trading_day"], name="sod_once_per_contract_and_day")
+            models.UniqueConstraint(
+                fields=["account", "instrument", "trading_day"], name="sod_once_per_contract_and_day"
+            )
         ]
 
     def __str__(self) -> str:
@@ -130,9 +132,7 @@ class Order(models.Model):
         ]
         indexes = [
             # working orders of a tree: the order gate, the run's cancels, the account page
-            models.Index(
-                fields=["account"], name="order_open", condition=Q(status__in=sorted(OPEN_STATUSES))
-            )
+            models.Index(fields=["account"], name="order_open", condition=Q(status__in=sorted(OPEN_STATUSES)))
         ]
 
     def __str__(self) -> str:

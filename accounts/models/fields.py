@@ -22,7 +22,9 @@ class ScaledDecimalField(models.BigIntegerField):
     units_per_one = 1
     places = 0
 
-    def from_db_value(self, value: int | None, _expression: Expression, _connection: BaseDatabaseWrapper) -> Decimal | None:
+    def from_db_value(
+        self, value: int | None, _expression: Expression, _connection: BaseDatabaseWrapper
+    ) -> Decimal | None:
         """Return what the integer stands for."""
         return None if value is None else Decimal(value) / self.units_per_one
 
@@ -59,7 +61,9 @@ class ScaledDecimalField(models.BigIntegerField):
         if self.has_default():
             defaults["initial"] = self.get_default()
         defaults.update(kwargs)
-        return forms.DecimalField(**{k: v for k, v in defaults.items() if k not in {"choices_form_class", "form_class"}})
+        return forms.DecimalField(
+            **{k: v for k, v in defaults.items() if k not in {"choices_form_class", "form_class"}}
+        )
 
     def value_to_string(self, obj: models.Model) -> str:
         """Return the plain decimal, for serializers."""

@@ -39,7 +39,8 @@ class ProductMargin(models.Model):
         ordering = ["product"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(initial__gte=0, maintenance__gte=0) & (Q(spread=None) | Q(spread__gte=0)), name="margin_sign"
+                condition=Q(initial__gte=0, maintenance__gte=0) & (Q(spread=None) | Q(spread__gte=0)),
+                name="margin_sign",
             )
         ]
 

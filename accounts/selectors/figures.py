@@ -113,7 +113,9 @@ def figures_of(exposures: Mapping[str, Exposure], *, currency: str, now: datetim
         if open_part is None:
             gaps.append(f"No current price of {exposure.instrument.symbol}.")
         opened = None if opened is None or open_part is None else opened + open_part
-    margin = _margin_or_none({symbol: _standing(exposure) for symbol, exposure in exposures.items()}, exposures, currency, gaps)
+    margin = _margin_or_none(
+        {symbol: _standing(exposure) for symbol, exposure in exposures.items()}, exposures, currency, gaps
+    )
     return TreeFigures(
         currency=currency,
         realized_pnl=realized,
@@ -180,9 +182,7 @@ def _margin_or_none(
     by_symbol: Mapping[str, ContractExposure], exposures: Mapping[str, Exposure], currency: str, gaps: list[str]
 ) -> Decimal | None:
     try:
-        return margin_of(
-            by_symbol, exposures, currency=currency, margins=margin_rates(), rates=currency_rates()
-        )
+        return margin_of(by_symbol, exposures, currency=currency, margins=margin_rates(), rates=currency_rates())
     except MarginMissing as error:
         gaps.append(f"No margin of {error.product}.")
     except RateMissing as error:

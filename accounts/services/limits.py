@@ -160,7 +160,11 @@ def save_user_credit(
     require_company(actor, Verb.EDIT_USERS, user.company)
     credit, _ = UserCredit.objects.select_for_update().get_or_create(user=user)
     return apply_changes(
-        credit, changes, actor=actor, action=AuditAction.USER_CREDIT_CHANGED, now=now, reason=reason, company=user.company
+        credit,
+        changes,
+        actor=actor,
+        action=AuditAction.USER_CREDIT_CHANGED,
+        now=now,
+        reason=reason,
+        company=user.company,
     )
-
-

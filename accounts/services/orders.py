@@ -118,7 +118,9 @@ def _require_on_tick(field: str, price: Decimal | None, instrument: Instrument) 
     try:
         to_ticks(price, instrument.tick_size)
     except ValueError as error:
-        raise InvalidValue(f"{price} is not on {instrument.symbol}'s tick of {instrument.tick_size}.", field=field) from error
+        raise InvalidValue(
+            f"{price} is not on {instrument.symbol}'s tick of {instrument.tick_size}.", field=field
+        ) from error
 
 
 def _standing_result(standing: Order, account: Account) -> OrderResult:
@@ -244,9 +246,7 @@ def cancel_order(*, order_id: int, actor: Actor, now: datetime) -> CancelResult:
     else:
         set_status(order, OrderStatus.PENDING_CANCEL, now)
         wake(CANCEL_TASK, order.pk)
-    audit.record(
-        actor=actor, action=AuditAction.ORDER_CANCEL_REQUESTED, now=now, subject=order, account=order.account
-    )
+    audit.record(actor=actor, action=AuditAction.ORDER_CANCEL_REQUESTED, now=now, subject=order, account=order.account)
     return CancelResult(order.pk, is_new=True)
 
 

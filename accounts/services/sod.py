@@ -119,7 +119,9 @@ def roll_session(
     return session
 
 
-def _roll_positions(account: Account, settlements: Mapping[str, Decimal], day: date, now: datetime) -> tuple[Decimal, Decimal]:
+def _roll_positions(
+    account: Account, settlements: Mapping[str, Decimal], day: date, now: datetime
+) -> tuple[Decimal, Decimal]:
     """Roll every position; return the closed session's realized and whole P/L in the account's currency."""
     realized = whole = Decimal(0)
     rates = currency_rates()

@@ -202,7 +202,9 @@ def _require_hangable(company: Company, parent: Account) -> None:
 
 
 def _write_paths(account: Account) -> None:
-    above = AccountPath.objects.filter(descendant=account.parent_id) if account.parent_id else AccountPath.objects.none()
+    above = (
+        AccountPath.objects.filter(descendant=account.parent_id) if account.parent_id else AccountPath.objects.none()
+    )
     paths = [AccountPath(ancestor_id=path.ancestor_id, descendant=account, depth=path.depth + 1) for path in above]
     AccountPath.objects.bulk_create([*paths, AccountPath(ancestor=account, descendant=account, depth=0)])
 

@@ -57,7 +57,9 @@ def _denial_at_sending(order: Order, lineage: list[Account], now: datetime) -> D
         return None
     request = NewOrder(order.instrument.symbol, Side(order.side), order.qty, OrderType(order.type))
     levels = [pretrade_level(account, request, order.instrument, now) for account in lineage]
-    return check_order(OrderRequest(request.symbol, request.side, request.qty), [_without_own(lv, order) for lv in levels])
+    return check_order(
+        OrderRequest(request.symbol, request.side, request.qty), [_without_own(lv, order) for lv in levels]
+    )
 
 
 def _without_own(level: PretradeLevel, order: Order) -> PretradeLevel:

@@ -25,9 +25,9 @@ class LiquidationRun(models.Model):
     evaluation = models.ForeignKey(Evaluation, on_delete=models.PROTECT, null=True, related_name="runs")
     liquidation_user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     deadline_at = models.DateTimeField()
+    state_since = models.DateTimeField()
     wake_at = models.DateTimeField(help_text="Nothing is due before.")
     ended_at = models.DateTimeField(null=True, blank=True)
-    attempt = models.PositiveSmallIntegerField(default=0)
     lease_token = models.CharField(max_length=32, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
 

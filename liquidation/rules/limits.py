@@ -91,6 +91,8 @@ class UnlockRule(StrEnum):
 _PROFITS = frozenset({LimitKind.DAILY_PROFIT, LimitKind.WEEKLY_PROFIT})
 _WEEKLY = frozenset({LimitKind.WEEKLY_LOSS, LimitKind.WEEKLY_PROFIT})
 _NEVER_UNLOCKED = frozenset({LimitKind.CREDIT_LOSS, LimitKind.TRAILING_DRAWDOWN, LimitKind.MARGIN_PCT})
+
+
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """One limit as a level of the session P/L; at the line counts.
@@ -146,9 +148,7 @@ def credit_loss_trigger(*, action: CreditLossAction, base: Decimal, credit_loss_
     return Trigger(LimitKind.CREDIT_LOSS, Action(action.value), Bound.FLOOR, loss.copy_negate(), credit_loss_pct)
 
 
-def auto_liq_triggers(
-    limits: AutoLiqLimits, figures: SessionFigures
-) -> tuple[tuple[Trigger, ...], tuple[Gap, ...]]:
+def auto_liq_triggers(limits: AutoLiqLimits, figures: SessionFigures) -> tuple[tuple[Trigger, ...], tuple[Gap, ...]]:
     """Return every limit that is set, as triggers and as gaps where a figure is missing.
 
     A margin limit is reached when margin / net liq x 100 is at the percentage or above, or when net liq is

@@ -1,0 +1,1 @@
+"""The API door: wire-compatible with the provider's partner API."""

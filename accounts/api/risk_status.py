@@ -1,0 +1,95 @@
+"""`accountRiskStatus` on the wire: its reads, and what a status is made of."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.api.views import EntityView
+from accounts.api.wire import Fields, present
+from accounts.models import Account, AccountLock, AdminActionRecord
+from accounts.permissions import visible_accounts
+from accounts.rules.locks import AdminAction, LockCause, LockMode, TradingMode, trading_mode
+from accounts.selectors import newest_admin_actions, standing_admin_action
+
+
+@dataclass(frozen=True, slots=True)
+class BindingLock:
+    """A lock in force on an account, its own or an ancestor's."""
+
+    mode: LockMode
+    cause: LockCause
+    opened_at: datetime
+
+
+class RiskStatusView(EntityView):
+    """The risk statuses of the accounts that the caller may see; a status has its account's id."""
+
+    def visible(self) -> QuerySet[Account]:
+        return accounts_with_limits(visible_accounts(self.user))
+
+    def shown(self, rows: Sequence[Account]) -> list[Fields]:
+        return risk_statuses(rows, timezone.now())
+
+
+def accounts_with_limits(accounts: QuerySet[Account]) -> QuerySet[Account]:
+    """Return the accounts with all that a status needs of them."""
+    return accounts.select_related("session", "auto_liq")
+
+
+def risk_statuses(accounts: Sequence[Account], now: datetime) -> list[Fields]:
+    """Return the status of each account, in a number of queries that does not grow with theirs."""
+    ids = [account.pk for account in accounts]
+    records = newest_admin_actions(ids)
+    locks = _binding_locks(ids)
+    return [_status(account, records.get(account.pk), locks[account.pk], now) for account in accounts]
+
+
+def _binding_locks(account_ids: Sequence[int]) -> defaultdict[int, list[BindingLock]]:
+    below = "account__paths_down__descendant"
+    open_locks = AccountLock.objects.filter(released_at=None, **{f"{below}__in": account_ids}).order_by("opened_at")
+    found: defaultdict[int, list[BindingLock]] = defaultdict(list)
+    for account_id, mode, cause, opened_at in open_locks.values_list(below, "mode", "cause", "opened_at"):
+        found[account_id].append(BindingLock(LockMode(mode), LockCause(cause), opened_at))
+    return found
+
+
+def _status(account: Account, record: AdminActionRecord | None, locks: Sequence[BindingLock], now: datetime) -> Fields:
+    is_liquidate_only = trading_mode(lock.mode for lock in locks) is TradingMode.LIQUIDATE_ONLY
+    by_user = is_liquidate_only and any(lock.cause is LockCause.AUTO_LIQ for lock in locks)
+    return present(
+        id=account.pk,
+        adminAction=standing_admin_action(record, now),
+        adminTimestamp=None if record is None else _set_at(record, now),
+        liquidateOnly=locks[0].opened_at if is_liquidate_only else None,
+        userTriggeredLiqOnly=by_user or None,
+        maxNetLiq=account.session.max_net_liq,
+        minNetLiq=_floor(account),
+    )
+
+
+def _set_at(record: AdminActionRecord, now: datetime) -> datetime:
+    """A hold that has run out became Normal when it ended."""
+    if record.action != AdminAction.NORMAL and standing_admin_action(record, now) is AdminAction.NORMAL:
+        return record.expires_at or record.set_at
+    return record.set_at
+
+
+def _floor(account: Account) -> Decimal | None:
+    """The net liq at which the trailing drawdown is reached, as `liquidation.rules.drawdown` has it."""
+    session, limits = account.session, account.auto_liq
+    start = _first_known(session.base, session.original_balance)
+    peak = max((value for value in (session.max_net_liq, start) if value is not None), default=None)
+    if limits.trailing_max_drawdown is None or peak is None:
+        return None
+    cap = _first_known(limits.trailing_max_drawdown_limit, session.original_balance, start)
+    floor: Decimal = peak - limits.trailing_max_drawdown
+    return floor if cap is None else min(floor, cap)
+
+
+def _first_known(*figures: Decimal | None) -> Decimal | None:
+    return next((figure for figure in figures if figure is not None), None)

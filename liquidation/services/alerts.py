@@ -1,0 +1,22 @@
+"""Tell a person, once per crossing."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import Account
+from liquidation.models import Alert
+
+
+@transaction.atomic
+def raise_alert(*, account: Account | None, code: str, text: str, now: datetime) -> bool:
+    """Raise an alert unless the same one stands; return whether it is new."""
+    if Alert.objects.select_for_update().filter(account=account, code=code, cleared_at=None).exists():
+        return False
+    Alert.objects.create(account=account, code=code, text=text, raised_at=now)
+    return True
+
+
+def clear_alert(*, account: Account | None, code: str, now: datetime) -> bool:
+    """Put an alert to rest, so that the next crossing raises it anew; return whether one stood."""
+    return bool(Alert.objects.filter(account=account, code=code, cleared_at=None).update(cleared_at=now))
