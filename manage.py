@@ -1,28 +1,28 @@
 #!/usr/bin/env python
-"""Run the risk desk's commands."""
+"""Run the risk desk's commands; what is wrong with the installation itself is one sentence."""
 
 import os
 import sys
 
 INSTALL = ".venv/bin/pip install --require-hashes -r requirements.lock"
+OURS = ("riskadmin", "accounts", "liquidation")
+
+try:
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+except ModuleNotFoundError as error:
+    sys.exit(f"{error.name} is not installed for {sys.executable}: run `{INSTALL}` first.")
 
 
 def main() -> None:
-    """Run the command that the arguments name; what is wrong with the installation itself is one sentence."""
+    """Run the command that the arguments name."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "riskadmin.settings")
-    if sys.version_info < (3, 11):
-        sys.exit(f"The risk desk needs Python 3.11 or later; this is {sys.version.split()[0]}.")
-    try:
-        from django.core.exceptions import ImproperlyConfigured
-        from django.core.management import execute_from_command_line
-    except ModuleNotFoundError as error:
-        sys.exit(f"{error.name} is not installed for {sys.executable}: run `{INSTALL}` first.")
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(str(error))
     except ModuleNotFoundError as error:
-        if error.name in {"riskadmin", "accounts", "liquidation"}:
+        if (error.name or "").startswith(OURS):
             raise
         sys.exit(f"{error.name} is not installed for {sys.executable}: run `{INSTALL}` first.")
 

@@ -18,9 +18,9 @@ def load_or_create(path: Path) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text()
     except OSError as error:
+        if path.is_file():
+            return path.read_text()
         message = f"Cannot write {path}: {error.strerror}. Set RISKADMIN_DATA to a folder that can be written."
         raise ImproperlyConfigured(message) from error
     key = get_random_secret_key()

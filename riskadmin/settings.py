@@ -5,10 +5,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 import environ
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from riskadmin.secret import load_or_create
+
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -137,6 +141,12 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
+
+
+def _page(title: str, icon: str, name: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+
+
 UNFOLD = {
     "SITE_TITLE": "Risk desk",
     "SITE_HEADER": "Risk desk",
@@ -144,6 +154,46 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": None,
+    "DASHBOARD_CALLBACK": "accounts.admin.dashboard.dashboard",
+    "STYLES": [lambda _request: static("riskdesk/desk.css")],
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": "Desk",
+                "items": [
+                    _page("Overview", "dashboard", "index"),
+                    _page("Accounts", "account_tree", "accounts_account_changelist"),
+                    _page("Liquidations", "emergency_home", "liquidation_liquidationrun_changelist"),
+                    _page("Alerts", "notifications", "liquidation_alert_changelist"),
+                    _page("Locks", "lock", "accounts_accountlock_changelist"),
+                    _page("Change log", "history", "accounts_auditentry_changelist"),
+                ],
+            },
+            {
+                "title": "Exposure",
+                "items": [
+                    _page("Positions", "stacked_line_chart", "accounts_position_changelist"),
+                    _page("Orders", "receipt_long", "accounts_order_changelist"),
+                    _page("Fills", "task_alt", "accounts_fill_changelist"),
+                    _page("Start-of-day records", "wb_twilight", "accounts_sodrecord_changelist"),
+                    _page("Decisions", "gavel", "liquidation_evaluation_changelist"),
+                ],
+            },
+            {
+                "title": "Setup",
+                "items": [
+                    _page("Companies", "domain", "accounts_company_changelist"),
+                    _page("Users", "group", "accounts_user_changelist"),
+                    _page("Connections", "cable", "accounts_connection_changelist"),
+                    _page("Sharing", "share", "accounts_accountshare_changelist"),
+                    _page("Instruments", "candlestick_chart", "accounts_instrument_changelist"),
+                    _page("Product margins", "percent", "accounts_productmargin_changelist"),
+                    _page("Currency rates", "currency_exchange", "accounts_currencyrate_changelist"),
+                    _page("Prices", "price_change", "accounts_mark_changelist"),
+                ],
+            },
+        ],
+    },
 }
 
 LOGGING = {

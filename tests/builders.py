@@ -17,7 +17,7 @@ from accounts.rules.locks import LockCause, LockMode
 from accounts.rules.orders import OrderStatus, OrderType, TimeInForce
 from accounts.rules.pnl import Side
 from accounts.rules.roles import Role
-from accounts.services import limits, locks, sharing, sod, structure
+from accounts.services import fills, limits, locks, sharing, sod, structure
 from liquidation.gateways.simulated import SimulatedExchange
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -258,3 +258,24 @@ def lock(
     return locks.lock_account(
         account_id=row.pk, actor=platform(), cause=cause, mode=mode, reason=reason, now=NOW
     ).lock_id
+
+
+def fill(row: Account, symbol: str = "ESZ6", *, side: Side, qty: int = 1, price: str = "6000") -> None:
+    """Let an account trade at the simulated exchange, behind the desk's back, and report the fill."""
+    exchange = SimulatedExchange()
+    number = next(_numbers)
+    standing = {key: net for key, net in exchange.look([str(row.pk)]).positions.items() if key[1] == symbol}
+    net = standing.get((str(row.pk), symbol), 0)
+    exchange.seed_position(str(row.pk), symbol, net + side.sign * qty)
+    fills.record_fill(
+        venue="simulated",
+        execution_id=f"X-{number}",
+        account=row,
+        instrument=instrument(symbol),
+        side=side,
+        qty=qty,
+        price=Decimal(price),
+        filled_at=NOW,
+        actor=platform(),
+        now=NOW,
+    )

@@ -12,7 +12,8 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from accounts.admin.desk import actor_of
-from accounts.admin.standing import Standing, standings
+from accounts.admin.standing import standings
+from accounts.admin.tables import words
 from accounts.errors import RiskError
 from accounts.models import Account, Order, Position
 from accounts.permissions import Actor, may
@@ -78,7 +79,8 @@ class Line:
     """One account of the confirmation: how it stands, what it holds, and whether the user may."""
 
     account: Account
-    standing: Standing
+    mode: str
+    cause: str
     positions: Sequence[Position]
     orders: Sequence[Order]
     is_permitted: bool
@@ -114,7 +116,8 @@ def _lines(actor: Actor, accounts: Sequence[Account], wanted: DeskAction) -> lis
     return [
         Line(
             account,
-            standing[account.pk],
+            words(standing[account.pk].mode),
+            standing[account.pk].cause(account.pk),
             [position for position in positions if position.account_id == account.pk],
             [order for order in orders if order.account_id == account.pk],
             may(actor, wanted.verb, account),

@@ -76,7 +76,7 @@ class WireView(APIView):
         Raises:
             ParseError: they cannot be read.
         """
-        found: Mapping[str, Any] = self.request.data  # type: ignore[assignment] - our parsers make no lists
+        found: Mapping[str, Any] = self.request.data  # type: ignore[assignment]  # our parsers make no lists
         return found
 
     @property

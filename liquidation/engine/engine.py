@@ -5,7 +5,7 @@ The index says only when to look; the decision is made in exact decimals, and th
 
 from collections import defaultdict
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from accounts.selectors import currency_rates, margin_rates
@@ -20,6 +20,9 @@ from liquidation.rules.marks import MarkRules, MarkVerdict
 from liquidation.rules.watch import WatchIndex
 from liquidation.services.alerts import clear_alert, raise_alert
 from liquidation.services.evaluation import act_on_breach, flatten_on_time, liquidate_again, record_peaks, set_alert
+
+# A feed's first prices come one by one; only after this long is a contract without any a reason to call a person.
+FIRST_PRICES_SECONDS = 60
 
 
 class RiskEngine:
@@ -41,6 +44,8 @@ class RiskEngine:
         self._standing_alerts: dict[int, set[str]] = defaultdict(set)
         self._peaks: dict[int, Decimal] = {}
         self._silent: list[str] = []
+        self._first_prices_until: datetime | None = None
+        self._is_warm = False
         self._changes = ChangeFeed()
 
     def load(self, now: datetime) -> None:
@@ -60,6 +65,7 @@ class RiskEngine:
         if not self.prices.knows(symbol):
             return None
         moment = now or at
+        self._warm_up(moment)
         verdict, ticks = self.prices.take(symbol, price, at, source)
         if verdict is MarkVerdict.ACCEPT:
             self._look(symbol, ticks, moment)
@@ -67,6 +73,17 @@ class RiskEngine:
             text = f"{symbol} at {price} from {source} is {verdict.value.lower().replace('_', ' ')}: not used"
             raise_alert(account=None, code=f"MARK_{verdict}:{symbol}", text=text, now=moment)
         return verdict
+
+    def _warm_up(self, now: datetime) -> None:
+        if self._is_warm:
+            return
+        if self._first_prices_until is None:
+            self._first_prices_until = now + timedelta(seconds=FIRST_PRICES_SECONDS)
+        elif now >= self._first_prices_until:
+            self._is_warm = True
+            for account_id in sorted(set().union(*self._waiting.values())):
+                if account_id in self.nodes:
+                    self._evaluate(self.nodes[account_id], now)
 
     def _look(self, symbol: str, ticks: int, now: datetime) -> None:
         for account_id in self.index.crossed(symbol, ticks):
@@ -95,6 +112,7 @@ class RiskEngine:
 
     def tick(self, now: datetime) -> None:
         """Do what is due by time: silent sources, holds that end, flatten timestamps."""
+        self._warm_up(now)
         self._mind_sources(now)
         for node in [node for node in self.nodes.values() if _has_due_time(node, now)]:
             if node.limits.flatten_timestamp is not None and node.limits.flatten_timestamp <= now:
@@ -140,6 +158,8 @@ class RiskEngine:
         self.evaluations += 1
         stale = self.prices.stale_symbols(self._silent) if self._silent else set()
         judgment = judge(node, self.prices.ticks, stale)
+        if not self._is_warm and not stale:
+            judgment.alerts.pop("NOT_EVALUABLE:PRICE", None)
         if judgment.peak is not None:
             self._peaks[node.account_id] = judgment.peak
         self._tell(node, judgment, now)

@@ -171,7 +171,7 @@ class StreamFeed:
 
     def _read(self, block_ms: int) -> list[Event]:
         cursor = self._acknowledged()
-        answer = self._client.xread({STREAM: cursor}, count=BATCH, block=block_ms)
+        answer: Any = self._client.xread({STREAM: cursor}, count=BATCH, block=block_ms)
         streams = answer.items() if isinstance(answer, dict) else answer or []  # the shape of protocol 3, or 2
         messages = [(row[0].decode(), row[1].get(b"event", b"")) for _, rows in streams for row in rows]
         if messages:

@@ -63,15 +63,14 @@ class _Links:
         return companies[0] if len(companies) == 1 else ""
 
     def parent_owner(self, entry: AccountEntry) -> str:
-        """Return the company of the parent: the account's own where both companies use the name."""
-        parent = entry.parent
-        if parent is None:
-            return ""
-        companies = [company for company in self.named.get(parent.name, []) if (company, parent.name) != _key(entry)]
-        if parent.company or entry.company not in companies:
-            found = [company for company in companies if parent.company in {"", company}]
-            return found[0] if len(found) == 1 else ""
-        return entry.company
+        """Return the company of the parent: the account's own where it has another account of that name."""
+        if entry.parent is None or entry.parent.company:
+            return self.owner(entry.parent) if entry.parent else ""
+        companies = self.named.get(entry.parent.name, [])
+        others = [company for company in companies if (company, entry.parent.name) != _key(entry)] or companies
+        if entry.company in others:
+            return entry.company
+        return others[0] if len(others) == 1 else ""
 
     def _check_names(self) -> None:
         book = self.book
@@ -121,30 +120,27 @@ class _Links:
             path = f"account[{index}]"
             self._check_company(f"{path}.company", entry.company)
             for place, name in enumerate(entry.connections):
-                if (entry.company, name) not in self.connections:
+                if entry.company in self.companies and (entry.company, name) not in self.connections:
                     self.fault(f"{path}.connections[{place}]", f"{entry.company} has no connection {shown(name)}")
             if entry.parent is not None:
-                self._check_parent(f"{path}.parent", entry, is_circular=_key(entry) in circular)
+                self._check_parent(f"{path}.parent", entry, entry.parent, is_circular=_key(entry) in circular)
 
     def _parent_key(self, entry: AccountEntry) -> tuple[str, str] | None:
         owner = self.parent_owner(entry)
         return (owner, entry.parent.name) if owner and entry.parent is not None else None
 
-    def _check_parent(self, path: str, entry: AccountEntry, *, is_circular: bool) -> None:
-        parent, owner = entry.parent, self.parent_owner(entry)
-        assert parent is not None  # noqa: S101
+    def _check_parent(self, path: str, entry: AccountEntry, parent: Reference, *, is_circular: bool) -> None:
+        owner = self.parent_owner(entry)
         if is_circular:
             self.fault(path, f"{entry.name} is below itself")
         elif not owner:
-            self._fault_reference(path, parent, exclude=_key(entry))
+            self._fault_reference(path, parent)
         elif owner != entry.company and (owner, parent.name, entry.company) not in self.shares:
             self.fault(path, f"{parent.name} is {owner}'s and not shared with {entry.company}")
 
-    def _fault_reference(self, path: str, account: Reference, *, exclude: tuple[str, str] = ("", "")) -> None:
-        companies = [company for company in self.named.get(account.name, []) if (company, account.name) != exclude]
-        if exclude == (account.company or exclude[0], account.name) and not companies:
-            self.fault(path, f"{account.name} is below itself")
-        elif account.company and account.company not in self.companies:
+    def _fault_reference(self, path: str, account: Reference) -> None:
+        companies = self.named.get(account.name, [])
+        if account.company and account.company not in self.companies:
             self.fault(path, f"there is no company {shown(account.company)}")
         elif account.company:
             self.fault(path, f"{account.company} has no account {shown(account.name)}")

@@ -1,0 +1,51 @@
+"""Take in the fills that a venue tells by itself."""
+
+import logging
+from datetime import datetime
+
+from accounts.models import Account, Instrument, Order
+from accounts.permissions import TASK
+from accounts.rules.orders import Execution, OrderReport, OrderStatus
+from accounts.services.fills import record_fill
+from liquidation.feeds.base import FillEvent
+from liquidation.services.routing import take_report
+
+logger = logging.getLogger(__name__)
+
+
+def take_fill(*, fill: FillEvent, now: datetime) -> bool:
+    """Apply a fill to the order it belongs to, or to the account alone where the order is not ours; return whether it could be.
+
+    Safe to repeat: an execution counts once, by its venue and id (F13). A fill of an unknown account or contract is
+    logged and left out: nothing is guessed.
+
+    Args:
+        now: Aware UTC.
+    """
+    order = Order.objects.filter(client_order_id=fill.client_order_id).first() if fill.client_order_id else None
+    if order is not None:
+        execution = Execution(fill.execution_id, fill.qty, fill.price, fill.at)
+        report = OrderReport(fill.client_order_id, OrderStatus.WORKING, (execution,))
+        take_report(client_order_id=fill.client_order_id, report=report, now=now)
+        return True
+    account = Account.objects.filter(pk=int(fill.account_ref)).first() if fill.account_ref.isdecimal() else None
+    instrument = Instrument.objects.filter(symbol=fill.symbol).first()
+    if account is None or instrument is None:
+        logger.error(
+            "Fill %s of %s is not applied: account %r or contract %r is unknown",
+            fill.execution_id, fill.venue, fill.account_ref, fill.symbol,
+        )  # fmt: skip
+        return False
+    record_fill(
+        venue=fill.venue,
+        execution_id=fill.execution_id,
+        account=account,
+        instrument=instrument,
+        side=fill.side,
+        qty=fill.qty,
+        price=fill.price,
+        filled_at=fill.at,
+        actor=TASK,
+        now=now,
+    )
+    return True
