@@ -23,7 +23,7 @@ class Door(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts and through which door: a user, or the engine (no user)."""
+    """Who acts and through which door: a user, the engine (no user), or the console (a command without a user)."""
 
     door: Door
     user: User | None = None
@@ -34,12 +34,23 @@ class Actor:
         return self.user.get_username() if self.user else self.door.value.lower()
 
     @property
+    def is_console(self) -> bool:
+        """Whether this is a command at the server's own console: who sits there has the database itself."""
+        return self.user is None and self.door is Door.COMMAND
+
+    @property
     def is_engine(self) -> bool:
-        return self.user is None
+        return self.user is None and not self.is_console
+
+    @property
+    def is_platform(self) -> bool:
+        """Whether the actor stands above every company: the console or an active superuser."""
+        return self.is_console or (self.user is not None and self.user.is_superuser and self.user.is_active)
 
 
 ENGINE = Actor(Door.ENGINE)
 TASK = Actor(Door.TASK)
+PLATFORM = Actor(Door.COMMAND)
 
 
 def visible_accounts(user: User) -> QuerySet[Account]:
@@ -58,7 +69,7 @@ def may(actor: Actor, verb: Verb, account: Account | None = None) -> bool:
     """Return whether the actor may do this, to this account where one is given. Unknown is no."""
     user = actor.user
     if user is None:
-        return verb in ENGINE_VERBS
+        return actor.is_console or verb in ENGINE_VERBS
     if not user.is_active:
         return False
     if user.is_superuser:
@@ -94,9 +105,19 @@ def require_company(actor: Actor, verb: Verb, company: Company) -> None:
         NotPermitted: the actor's role does not allow it.
     """
     user = actor.user
-    if user is not None and (user.is_superuser and user.is_active):
+    if actor.is_platform:
         return
     if user is None or user.company_id != company.pk or not user.is_active:
         raise NotFound("Not found")
     if not role_may(Role(user.role), verb):
         raise NotPermitted(f"{actor.name} may not {verb.value.lower().replace('_', ' ')} of {company.name}.")
+
+
+def require_platform(actor: Actor) -> None:
+    """Let pass who stands above every company, or refuse.
+
+    Raises:
+        NotPermitted: the actor is a company's user, or the engine.
+    """
+    if not actor.is_platform:
+        raise NotPermitted(f"{actor.name} may not do this: it concerns more than one company.")

@@ -142,7 +142,6 @@ REST_FRAMEWORK = {
 }
 
 
-
 def _page(title: str, icon: str, name: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
 

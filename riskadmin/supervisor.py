@@ -46,9 +46,15 @@ class Supervisor:
     """
 
     def __init__(
-        self, log_dir: Path, say: Callable[[str], None], *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        log_dir: Path,
+        say: Callable[[str], None],
+        *,
+        cwd: Path | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.log_dir = log_dir
+        self.cwd = cwd
         self._say = say
         self._monotonic = monotonic
         self._children: list[_Child] = []
@@ -98,6 +104,7 @@ class Supervisor:
             # In a session of its own: Ctrl-C in the terminal reaches the parent alone, which stops them in order.
             return subprocess.Popen(
                 tethered(program.command, os.getpid()),
+                cwd=self.cwd,
                 env=os.environ | program.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

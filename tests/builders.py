@@ -19,6 +19,7 @@ from accounts.rules.pnl import Side
 from accounts.rules.roles import Role
 from accounts.services import fills, limits, locks, sharing, sod, structure
 from liquidation.gateways.simulated import SimulatedExchange
+from liquidation.services import routing, runs
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 """A Friday, an hour and a half into the New York morning."""
@@ -34,6 +35,8 @@ CONTRACTS: Mapping[str, tuple[str, str, str, str, str]] = {
     "6JZ6": ("CME", "6J", "0.0000005", "6.25", "USD"),
     "FDAXZ6": ("EUREX", "FDAX", "1", "25", "EUR"),
 }
+
+__all__ = ["runs"]
 
 _numbers = count(1)
 
@@ -279,3 +282,8 @@ def fill(row: Account, symbol: str = "ESZ6", *, side: Side, qty: int = 1, price:
         actor=platform(),
         now=NOW,
     )
+
+
+def refresh(order: Order, now: datetime) -> None:
+    """Take in the venue's report of an order once more."""
+    routing.refresh_order(order_id=order.pk, now=now)

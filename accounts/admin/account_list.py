@@ -59,8 +59,12 @@ class TreePaginator(Paginator[Account]):
     def page(self, number: int | str) -> Page[Account]:
         number = self.validate_number(number)
         ids = self.tree[(number - 1) * self.per_page : number * self.per_page]
-        found = {account.pk: account for account in self.object_list.filter(pk__in=ids)}
-        return self._get_page([found[pk] for pk in ids if pk in found], number, self)
+        return Page(self.object_list.filter(pk__in=ids), number, self)
+
+    def in_tree_order(self, accounts: Iterable[Account]) -> list[Account]:
+        """Return these accounts as they follow each other in the tree."""
+        place = {account_id: index for index, account_id in enumerate(self.tree)}
+        return sorted(accounts, key=lambda account: place[account.pk])
 
 
 class CompanyFilter(admin.SimpleListFilter):
@@ -75,7 +79,7 @@ class CompanyFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
         value = self.value()
-        return queryset.filter(company=value) if value and value.isdigit() else queryset
+        return queryset.filter(company=int(value)) if value and value.isdigit() else queryset
 
 
 class StateFilter(admin.SimpleListFilter):

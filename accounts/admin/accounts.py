@@ -16,14 +16,14 @@ from accounts.admin.account_list import CompanyFilter, StateFilter, TreePaginato
 from accounts.admin.account_panels import panels_of
 from accounts.admin.credit_form import may_change_credit_loss
 from accounts.admin.credit_tab import AccountCreditTab, AutoLiqTab
-from accounts.admin.desk import DeskAdmin, actor_of, has_role_for, user_of
+from accounts.admin.desk import DeskAdmin, actor_of, has_role_for, own_companies, user_of
 from accounts.admin.readout import readout_of
 from accounts.admin.refusal import RefusableForm, refusals_on
 from accounts.admin.standing import standings
-from accounts.admin.tables import words
+from accounts.admin.tables import NOTHING, words
 from accounts.admin.theme import MODE_COLORS, RUN_COLORS, colored
-from accounts.admin.widgets import TextInput
-from accounts.models import Account, AccountAutoLiq, AccountCredit, Company
+from accounts.admin.widgets import Select, TextInput
+from accounts.models import Account, AccountAutoLiq, AccountCredit
 from accounts.permissions import may, visible_accounts
 from accounts.rules.hierarchy import AccountType
 from accounts.rules.locks import LockCause, tt_flags
@@ -37,7 +37,11 @@ TYPES = (
     (AccountType.ROUTING_INTERNAL.value, "Routing (internal sub-account)"),
     (AccountType.NON_ROUTING.value, "Non-routing"),
 )
-TYPE_NAMES = {"ROUTING_EXTERNAL": "Routing (external)", "ROUTING_INTERNAL": "Routing (internal)", "NON_ROUTING": "Non-routing"}
+TYPE_NAMES = {
+    "ROUTING_EXTERNAL": "Routing (external)",
+    "ROUTING_INTERNAL": "Routing (internal)",
+    "NON_ROUTING": "Non-routing",
+}
 EDITED = ("name", "type", "parent", "notes")
 
 
@@ -45,7 +49,7 @@ class AccountForm(RefusableForm):
     """The Settings tab; its reason is kept with whatever is saved on any tab."""
 
     reason = forms.CharField(required=False, widget=TextInput(), label="Reason for the change")
-    type = forms.ChoiceField(choices=TYPES)
+    type = forms.ChoiceField(choices=TYPES, widget=Select())
 
     class Meta:
         model = Account
@@ -84,7 +88,7 @@ class AccountAdmin(DeskAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return has_role_for(request, Verb.EDIT_STRUCTURE)
 
-    def has_change_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if obj is None:
             return has_role_for(request, Verb.EDIT_CREDIT)
         actor = actor_of(request)
@@ -103,6 +107,7 @@ class AccountAdmin(DeskAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
+        changes.result_list = changes.paginator.in_tree_order(changes.result_list)
         found = standings([account.pk for account in changes.result_list])
         for account in changes.result_list:
             account.standing = found[account.pk]
@@ -120,11 +125,11 @@ class AccountAdmin(DeskAdmin):
     def mode(self, account: Any) -> str:
         return "Closed" if account.is_closed else words(account.standing.mode)
 
-    @admin.display(description="Cause", empty_value="–")
+    @admin.display(description="Cause", empty_value=NOTHING)
     def cause(self, account: Any) -> str | None:
         return account.standing.cause(account.pk) or None
 
-    @admin.display(description="Liquidation", empty_value="–")
+    @admin.display(description="Liquidation", empty_value=NOTHING)
     def run_state(self, account: Any) -> SafeString | None:
         run = account.standing.run
         if run is None:
@@ -163,7 +168,7 @@ class AccountAdmin(DeskAdmin):
         if db_field.name == "parent":
             kwargs["queryset"] = visible_accounts(user).filter(closed_at=None)
         if db_field.name == "company":
-            kwargs["queryset"] = Company.objects.all() if user.is_superuser else Company.objects.filter(pk=user.company_id)
+            kwargs["queryset"] = own_companies(user)
             kwargs["initial"] = user.company_id
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 

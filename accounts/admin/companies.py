@@ -53,10 +53,10 @@ class CompanyAdmin(DeskAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return user_of(request).is_superuser
 
-    def has_change_permission(self, request: HttpRequest, obj: Company | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may_in_company(request, Verb.EDIT_COMPANY, obj.pk if obj else user_of(request).company_id)
 
-    def get_fields(self, request: HttpRequest, obj: Company | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = ["name", "post_trade_risk_enabled", "carry_realized_pnl"]
         return fields if obj is None else [*fields, "auto_liquidation_user"]
 
@@ -98,12 +98,15 @@ def readiness_panel(company: Company) -> Table:
     if user is None:
         empty = "No auto-liquidation user: no liquidation of this company's accounts can send its orders."
         return Table("readiness", "Auto-liquidation user", (), [], empty)
-    ids = operator_ids(company)
+    ids = operator_ids(user)
     exchanges = sorted({*ids, *Connection.objects.filter(company=company).values_list("exchange", flat=True)})
-    active = Cell("Active", tone="success") if user.is_active else Cell("Not active: make the user active", tone="danger")
-    rows = [[Cell(f"User {user.get_username()}"), active]]
+    rows = [[Cell(f"User {user.get_username()}"), _active_cell(user)]]
     rows += [[Cell(f"Operator ID for {exchange}"), _operator_cell(ids.get(exchange))] for exchange in exchanges]
     return Table("readiness", "Auto-liquidation user", ("What must hold", "State"), rows, "")
+
+
+def _active_cell(user: User) -> Cell:
+    return Cell("Active", tone="success") if user.is_active else Cell("Not active: make the user active", tone="danger")
 
 
 def _operator_cell(operator_id: str | None) -> Cell:

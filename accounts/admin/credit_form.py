@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
 from django import forms
+from django.utils.html import format_html
 
 from accounts.admin.refusal import RefusableForm
 from accounts.admin.widgets import ActionRadio
@@ -36,26 +37,27 @@ ACTIONS = (
         "Disable trading, delete working orders, and close open positions (auto-liquidate)",
     ),
 )
+_CHECK_CREDIT = ("check_credit", "No effect while Check Credit is off.")
 NEEDS: Mapping[str, tuple[str, str]] = {
     "persist_lme": ("create_sod", "Needs 'Create start-of-day (SOD) records'."),
     "reset_time": ("override_reset", "Counts only with 'Override position reset time'."),
-    "reset_timezone": ("override_reset", "Required with 'Override position reset time'."),
-    "apply_to_block_cross": ("check_credit", "No effect while Check Credit is off."),
-    "daily_limit": ("check_credit", "No effect while Check Credit is off. 0 is a limit of zero, not unlimited."),
-    "currency": ("check_credit", "No effect while Check Credit is off."),
-    "rule": ("check_credit", "No effect while Check Credit is off."),
-    "trade_out_allowed": (
-        "check_credit",
-        "Lets an order through without credit when it can only reduce. No effect while Check Credit is off.",
-    ),
-    "credit_loss_pct": (
-        "check_credit",
-        "The share of the Daily Limit that is lost when the action is taken: above 0, at most 100. "
-        "No effect while Check Credit is off.",
-    ),
-    "credit_loss_action": ("check_credit", "Applies to the sub-accounts too. No effect while Check Credit is off."),
+    "reset_timezone": ("override_reset", "Counts only with 'Override position reset time'."),
+    "apply_to_block_cross": _CHECK_CREDIT,
+    "daily_limit": _CHECK_CREDIT,
+    "currency": _CHECK_CREDIT,
+    "rule": _CHECK_CREDIT,
+    "trade_out_allowed": _CHECK_CREDIT,
+    "credit_loss_pct": _CHECK_CREDIT,
+    "credit_loss_action": _CHECK_CREDIT,
 }
-"""A field that has no effect while another box is off, and the sentence that says so."""
+"""A field that has no effect while another box is off, and the sentence shown then."""
+
+HELP = {
+    "daily_limit": "0 is a limit of zero, not unlimited.",
+    "trade_out_allowed": "Lets an order through without credit when it can only reduce.",
+    "credit_loss_pct": "The share of the Daily Limit that may be lost: above 0, at most 100.",
+    "credit_loss_action": "Applies to the sub-accounts too.",
+}
 
 
 class CreditForm(RefusableForm):
@@ -73,8 +75,9 @@ class CreditForm(RefusableForm):
         for name, field in self.fields.items():
             field.label = labels.get(name, field.label)
             if name in NEEDS:
-                needed, field.help_text = NEEDS[name]
+                needed, why = NEEDS[name]
                 field.widget.attrs["data-desk-needs"] = needed
+                field.help_text = format_html('{} <span class="desk-why">{}</span>', HELP.get(name, ""), why)
             if name in self.inert:
                 field.disabled, field.help_text = True, self.inert[name]
 
@@ -164,7 +167,7 @@ class AccountCreditForm(CreditForm):
         super().__init__(*args, **kwargs)
         if self.blocked and "credit_loss_action" in self.fields:
             field = self.fields["credit_loss_action"]
-            field.help_text = f"{field.help_text} {self.blocked}"
+            field.help_text = format_html("{} {}", field.help_text, self.blocked)
             if isinstance(field.widget, ActionRadio):
                 field.widget.bars_auto_liquidate = True
 

@@ -69,8 +69,7 @@ class CreditTab(SettingsTab):
             case "rule":
                 return forms.ChoiceField(choices=RULES, widget=RadioSelect(radio_style=VERTICAL), label="Rule")
             case "reset_timezone":
-                field = forms.ChoiceField(choices=timezone_choices, widget=Select(), label="Timezone", required=False)
-                return field
+                return forms.ChoiceField(choices=timezone_choices, widget=Select(), label="Timezone", required=False)
             case "currency":
                 return forms.ChoiceField(choices=currency_choices, widget=Select(), label="Currency")
             case _:

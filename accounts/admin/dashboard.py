@@ -11,7 +11,7 @@ from accounts.admin.account_panels import account_link, run_row
 from accounts.admin.desk import user_of
 from accounts.admin.records import visible_entries
 from accounts.admin.standing import ON_THE_DESK
-from accounts.admin.tables import Cell, Table, audit_rows, moment
+from accounts.admin.tables import NOTHING, Cell, Table, audit_rows, moment
 from accounts.models import Account, AuditEntry
 from accounts.permissions import visible_accounts
 from liquidation.models import Alert, LiquidationRun
@@ -29,7 +29,8 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Return the context of the first page with what this user sees."""
     accounts = Account.objects.filter(pk__in=visible_accounts(user_of(request)).values("pk"))
     counts = [_count(accounts, *state) for state in STATES]
-    return context | {"title": "Overview", "counts": counts, "tables": [_runs(request), _alerts(request), _events(request)]}
+    tables = [_runs(request), _alerts(request), _events(request)]
+    return context | {"title": "Overview", "counts": counts, "tables": tables}
 
 
 def _count(accounts: Any, state: str, label: str, tone: str) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def _alerts(request: HttpRequest) -> Table:
     seen = Q() if user.is_superuser else Q(account__in=visible_accounts(user))
     alerts = Alert.objects.filter(seen, cleared_at=None).select_related("account")[:LAST]
     rows = [
-        [moment(alert.raised_at), account_link(alert.account) if alert.account else Cell("–"), Cell(alert.text)]
+        [moment(alert.raised_at), account_link(alert.account) if alert.account else Cell(NOTHING), Cell(alert.text)]
         for alert in alerts
     ]
     href = f"{reverse('admin:liquidation_alert_changelist')}?alerts=open"

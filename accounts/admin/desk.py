@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.admin.refusal import RefusableForm, SaveRefused, refusal_on, remember
 from accounts.admin.theme import ModelAdmin
-from accounts.models import User
+from accounts.models import Company, User
 from accounts.permissions import Actor, Door, may, visible_accounts
 from accounts.rules.roles import Role, Verb, role_may
 
@@ -33,6 +33,11 @@ def may_in_company(request: HttpRequest, verb: Verb, company_id: int | None) -> 
     """Return whether the user may do this in this company."""
     user = user_of(request)
     return user.is_superuser or (may(actor_of(request), verb) and user.company_id == company_id)
+
+
+def own_companies(user: User) -> QuerySet[Company]:
+    """Return the companies for which the user may make things: their own, or all for the platform."""
+    return Company.objects.all() if user.is_superuser else Company.objects.filter(users=user)
 
 
 class DeskAdmin(ModelAdmin):
@@ -64,6 +69,9 @@ class DeskAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        return []  # Django's own log is not kept: the service has written the audit entry
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Write nothing: the service has written the audit entry."""
@@ -97,4 +105,4 @@ class DeskAdmin(ModelAdmin):
             self.save_formset(request, form, formset, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        raise TypeError(f"{formset.model._meta.verbose_name}: a door does not write; call a service")
+        raise TypeError(f"{formset.model.__name__}: a door does not write; call a service")

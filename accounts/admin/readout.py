@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from accounts.admin.tables import NOTHING, amount_text
-from accounts.models import Account, AccountCredit, AccountSession, Company
+from accounts.models import Account, AccountCredit, AccountSession, User
 from accounts.rules.credit import (
     CreditLossAction,
     CreditRule,
@@ -76,13 +76,12 @@ def readout_of(account: Account, now: datetime) -> Readout:
 def _facts(
     account: Account, credit: AccountCredit, exchanges_held: frozenset[str], acting: str | None
 ) -> ReadinessFacts:
-    company = credit.credit_loss_company or account.company
-    user = company.auto_liquidation_user
+    user = _closing_user(account, credit)
     return ReadinessFacts(
-        post_trade_risk_enabled=company.post_trade_risk_enabled,
+        post_trade_risk_enabled=account.company.post_trade_risk_enabled,
         liquidation_user=user.get_username() if user else None,
         liquidation_user_is_active=bool(user and user.is_active),
-        operator_ids=operator_ids(company),
+        operator_ids=operator_ids(user),
         exchanges_held=exchanges_held,
         connected_exchanges=frozenset(connections_of(account)),
         check_credit=credit.check_credit,
@@ -94,9 +93,14 @@ def _facts(
     )
 
 
-def operator_ids(company: Company) -> dict[str, str]:
-    """Return by exchange the id of the company's auto-liquidation user."""
-    user = company.auto_liquidation_user
+def _closing_user(account: Account, credit: AccountCredit) -> User | None:
+    """Return in whose name positions are closed: of the company that switched the action on, else the owner's."""
+    company = credit.credit_loss_company or account.company
+    return company.auto_liquidation_user or account.company.auto_liquidation_user
+
+
+def operator_ids(user: User | None) -> dict[str, str]:
+    """Return by exchange the id by which it knows the user."""
     return dict(user.exchange_settings.values_list("exchange", "operator_id")) if user else {}
 
 

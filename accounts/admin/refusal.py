@@ -53,6 +53,7 @@ class RefusableForm(ModelForm[Any]):
     """A form that shows what the service refused, and leaves every judgement to the service."""
 
     refusal: ClassVar[Refusal | None] = None
+    not_settings: ClassVar[frozenset[str]] = frozenset({"reason", "password"})
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -68,5 +69,4 @@ class RefusableForm(ModelForm[Any]):
 
     def changes(self) -> dict[str, Any]:
         """Return what the user changed, by field of the model."""
-        own = {field.name for field in self._meta.model._meta.concrete_fields}
-        return {name: self.cleaned_data[name] for name in self.changed_data if name in own}
+        return {name: self.cleaned_data[name] for name in self.changed_data if name not in self.not_settings}

@@ -8,7 +8,7 @@ from typing import Any
 
 from accounts.models import AuditEntry
 
-NOTHING = "–"
+NOTHING = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def words(code: str) -> str:
 
     Example:
         >>> words("LIQUIDATE_ONLY"), words("")
-        ('Liquidate only', '–')
+        ('Liquidate only', '-')
     """
     return code.replace("_", " ").capitalize() or NOTHING
 
@@ -92,6 +92,8 @@ def _plain(value: Any) -> str:
         return NOTHING
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) or NOTHING
     return str(value)
 
 

@@ -1,5 +1,6 @@
 """The one place that names the theme: every page subclasses what stands here."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,14 +10,18 @@ if TYPE_CHECKING:
     StackedInline = admin.StackedInline[Any, Any]
     TabularInline = admin.TabularInline[Any, Any]
 
-    def colored(*, description: str, colors: dict[str, str]) -> Any: ...
+    def display(*, description: str, label: dict[str, str]) -> Any: ...
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
     from unfold.decorators import display
 
-    def colored(*, description, colors):
-        """Return the decorator of a column whose words are shown in their colors."""
-        return display(description=description, label=colors)
+Column = Callable[[Any, Any], str]
+
+
+def colored(*, description: str, colors: dict[str, str]) -> Callable[[Column], Column]:
+    """Return the decorator of a column whose words are shown in their colors."""
+    decorator: Callable[[Column], Column] = display(description=description, label=colors)
+    return decorator
 
 
 MODE_COLORS = {"Normal": "success", "Liquidate only": "warning", "Locked": "danger", "Closed": "info"}

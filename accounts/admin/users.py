@@ -10,11 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.admin.credit_tab import UserCreditTab
-from accounts.admin.desk import DeskAdmin, actor_of, has_role_for, may_in_company, user_of
+from accounts.admin.desk import DeskAdmin, actor_of, has_role_for, may_in_company, own_companies, user_of
 from accounts.admin.refusal import RefusableForm, refusals_on
 from accounts.admin.theme import TabularInline
 from accounts.admin.widgets import PasswordInput, TextInput
-from accounts.models import Company, User, UserExchangeSetting
+from accounts.models import User, UserExchangeSetting
 from accounts.rules.roles import Role, Verb
 from accounts.services.limits import save_user_credit
 from accounts.services.structure import change_user, create_user
@@ -110,7 +110,7 @@ class UserAdmin(DeskAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return has_role_for(request, Verb.EDIT_USERS)
 
-    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if obj is None:
             return has_role_for(request, Verb.EDIT_USERS)
         return obj.company_id is not None and may_in_company(request, Verb.EDIT_USERS, obj.company_id)
@@ -133,8 +133,7 @@ class UserAdmin(DeskAdmin):
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         user = user_of(request)
         if db_field.name == "company":
-            own = Company.objects.filter(pk=user.company_id)
-            kwargs["queryset"] = Company.objects.all() if user.is_superuser else own
+            kwargs["queryset"] = own_companies(user)
             kwargs["initial"] = user.company_id
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
@@ -142,11 +141,10 @@ class UserAdmin(DeskAdmin):
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         user = self.get_object(request, object_id) if object_id else None
-        company = user.company if user is not None else None
-        facts = {
-            "company": company,
-            "is_liquidation_user": company is not None and company.auto_liquidation_user_id == user.pk,
-        }
+        facts: dict[str, Any] = {}
+        if user is not None and user.company is not None:
+            is_chosen = user.company.auto_liquidation_user_id == user.pk
+            facts = {"company": user.company, "is_liquidation_user": is_chosen}
         return super().changeform_view(request, object_id, form_url, facts | (extra_context or {}))
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     class RadioSelect(_RadioSelect):
         def __init__(self, radio_style: int | None = None, attrs: Any = None) -> None: ...
 else:
-    from unfold.widgets import UnfoldAdminPasswordInput as PasswordInput
+    from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
     from unfold.widgets import UnfoldAdminRadioSelectWidget as RadioSelect
     from unfold.widgets import UnfoldAdminSelectWidget as Select
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput

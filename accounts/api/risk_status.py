@@ -15,6 +15,8 @@ from accounts.models import Account, AccountLock, AdminActionRecord
 from accounts.permissions import visible_accounts
 from accounts.rules.locks import AdminAction, LockCause, LockMode, TradingMode, trading_mode
 from accounts.selectors import newest_admin_actions, standing_admin_action
+from liquidation.rules.autoliq import AutoLiqLimits, SessionFigures
+from liquidation.rules.drawdown import drawdown_level
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +82,18 @@ def _set_at(record: AdminActionRecord, now: datetime) -> datetime:
 
 
 def _floor(account: Account) -> Decimal | None:
-    """The net liq at which the trailing drawdown is reached, as `liquidation.rules.drawdown` has it."""
-    session, limits = account.session, account.auto_liq
-    start = _first_known(session.base, session.original_balance)
-    peak = max((value for value in (session.max_net_liq, start) if value is not None), default=None)
-    if limits.trailing_max_drawdown is None or peak is None:
+    """The net liq at which the engine acts on the trailing drawdown; without a balance kept, the peak less it."""
+    session, drawdown = account.session, account.auto_liq.trailing_max_drawdown
+    if drawdown is None:
         return None
-    cap = _first_known(limits.trailing_max_drawdown_limit, session.original_balance, start)
-    floor: Decimal = peak - limits.trailing_max_drawdown
-    return floor if cap is None else min(floor, cap)
-
-
-def _first_known(*figures: Decimal | None) -> Decimal | None:
-    return next((figure for figure in figures if figure is not None), None)
+    if session.base is None and session.original_balance is None:
+        return None if session.max_net_liq is None else session.max_net_liq - drawdown
+    limits = AutoLiqLimits(trailing_max_drawdown_limit=account.auto_liq.trailing_max_drawdown_limit)
+    figures = SessionFigures(
+        starting_balance=session.base,
+        original_balance=session.original_balance,
+        week_pnl_before=session.week_pnl_before,
+        margin=None,
+        max_net_liq=session.max_net_liq,
+    )
+    return (session.base or Decimal(0)) + drawdown_level(drawdown, limits, figures)

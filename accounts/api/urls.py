@@ -16,7 +16,9 @@ from accounts.api.wire import no_such_operation
 
 
 def _operation(path: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
-    return re_path(rf"^(?i:{path})/?$", view)
+    # Not "(?i:…)": with such a group anywhere Django can reverse no address at all.
+    either_case = "".join(f"[{sign}{sign.upper()}]" if sign.isalpha() else sign for sign in path.lower())
+    return re_path(rf"^{either_case}/?$", view)
 
 
 def _reads(entity: str, view: type[EntityView], *operations: str) -> list[URLPattern]:

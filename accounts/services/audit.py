@@ -57,10 +57,31 @@ def record(
     reason: str = "",
 ) -> AuditEntry:
     """Write one entry inside the caller's transaction, so that no change is without one and no entry without a change."""
+    row = entry(
+        actor=actor, action=action, now=now, subject=subject, account=account, company=company,
+        before=before, after=after, reason=reason,
+    )  # fmt: skip
+    row.save(force_insert=True)
+    return row
+
+
+def entry(
+    *,
+    actor: Actor,
+    action: AuditAction,
+    now: datetime,
+    subject: models.Model,
+    account: Account | None = None,
+    company: Company | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEntry:
+    """Return one entry that is not written yet, for a service that writes very many at once."""
     user = actor.user
     if account is None and isinstance(subject, Account):
         account = subject
-    return AuditEntry.objects.create(
+    return AuditEntry(
         at=now,
         action=action,
         actor=actor.name,

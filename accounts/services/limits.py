@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.errors import AccountClosed, InvalidValue, NotFound, NotPermitted
-from accounts.models import Account, AccountAutoLiq, AccountCredit, AccountSession, User, UserCredit
+from accounts.models import Account, AccountAutoLiq, AccountCredit, AccountSession, Company, User, UserCredit
 from accounts.permissions import Actor, may, require, require_company
 from accounts.rules.audit import AuditAction
 from accounts.rules.credit import CreditLossAction, session_base, validate_credit_loss_pct
@@ -105,7 +105,9 @@ def _check_action(account: Account, credit: AccountCredit, action: CreditLossAct
         )
     newly_on = credit.credit_loss_action != action
     if action is CreditLossAction.AUTO_LIQUIDATE and newly_on:
-        if account.company.auto_liquidation_user_id is None and merged.get("credit_loss_company") is None:
+        chosen = merged["credit_loss_company"]
+        closers = {account.company, chosen if isinstance(chosen, Company) else credit.credit_loss_company}
+        if all(closer is None or closer.auto_liquidation_user_id is None for closer in closers):
             raise InvalidValue(
                 f"{account.company} has no auto-liquidation user: assign one first.", field="credit_loss_action"
             )

@@ -28,7 +28,6 @@ class IssuedToken:
     expires_at: datetime
 
 
-@transaction.atomic
 def issue_token(*, username: str, password: str, now: datetime, address: str = "") -> IssuedToken:
     """Open a session of 80 minutes; a third session of the same user closes the oldest.
 
@@ -48,6 +47,12 @@ def issue_token(*, username: str, password: str, now: datetime, address: str = "
     user = authenticate(username=username, password=password)
     if not isinstance(user, User):
         raise InvalidValue(WRONG_LOGIN, field="name")
+    # The password was checked before: hashing is slow on purpose and must hold up no other writer.
+    return _open_session(user, now=now, address=address)
+
+
+@transaction.atomic
+def _open_session(user: User, *, now: datetime, address: str) -> IssuedToken:
     User.objects.select_for_update().get(pk=user.pk)  # two logins at once take turns
     standing = ApiToken.objects.filter(user=user, revoked_at=None, expires_at__gt=now).order_by("-id")
     surplus = list(standing.values_list("pk", flat=True))[MOST_SESSIONS - 1 :]

@@ -35,7 +35,9 @@ class LiquidationRunAdmin(DeskAdmin):
     """Liquidations, from the price to flat."""
 
     account_lookup = "account"
-    list_display = ("run", "account", "state_word", "cause_word", "requested_at", "requested_by", "ended_at", "reason_word")
+    list_display = (
+        "run", "account", "state_word", "cause_word", "requested_at", "requested_by", "ended_at", "reason_word",
+    )  # fmt: skip
     list_display_links = ("run",)
     list_select_related = ("account",)
     list_filter = ("state",)

@@ -120,7 +120,8 @@ def decision_facts(evaluation: Evaluation) -> list[tuple[str, str]]:
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _flat(item, f"{path} › {words(str(key))}" if path else words(str(key)))
+            label = words(key) if key.islower() else key
+            yield from _flat(item, f"{path}: {label}" if path else label)
     elif isinstance(value, list):
         for index, item in enumerate(value, start=1):
             yield from _flat(item, f"{path} {index}")

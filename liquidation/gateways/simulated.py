@@ -4,7 +4,7 @@ It fills market orders at the current price at once, limit orders when the price
 price), and rejects an order whose sender has no operator id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -104,19 +104,20 @@ class SimulatedExchange:
 
     def seed_order(self, order: Order) -> None:
         """Put a working order of ours into the book as one that came in before."""
-        VenueOrder.objects.create(
-            client_order_id=order.client_order_id,
-            account_ref=str(order.account_id),
-            symbol=order.instrument.symbol,
-            side=order.side,
-            qty=order.qty,
-            filled_qty=order.filled_qty,
-            type=order.type,
-            time_in_force=order.time_in_force,
-            price=order.price,
-            operator_id=order.operator_id,
-            status=OrderStatus.WORKING,
+        _resting(order).save(force_insert=True)
+
+    @transaction.atomic
+    def seed(self, positions: Mapping[tuple[str, str], int], orders: Sequence[Order]) -> None:
+        """Give many accounts the positions and working orders of a new book at once.
+
+        Args:
+            positions: Net by (account reference, symbol), of accounts that this exchange has not seen.
+        """
+        VenuePosition.objects.bulk_create(
+            VenuePosition(account_ref=account_ref, symbol=symbol, net=net)
+            for (account_ref, symbol), net in positions.items()
         )
+        VenueOrder.objects.bulk_create(_resting(order) for order in orders)
 
     def _fill(self, order: VenueOrder, price: Decimal, at: datetime) -> None:
         qty = order.qty - order.filled_qty
@@ -142,6 +143,22 @@ class SimulatedExchange:
             executions=tuple(Execution(row.execution_id, row.qty, row.price, row.at) for row in executions),
             text=order.text,
         )
+
+
+def _resting(order: Order) -> VenueOrder:
+    return VenueOrder(
+        client_order_id=order.client_order_id,
+        account_ref=str(order.account_id),
+        symbol=order.instrument.symbol,
+        side=order.side,
+        qty=order.qty,
+        filled_qty=order.filled_qty,
+        type=order.type,
+        time_in_force=order.time_in_force,
+        price=order.price,
+        operator_id=order.operator_id,
+        status=OrderStatus.WORKING,
+    )
 
 
 def _is_reached(order: VenueOrder, price: Decimal) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from accounts.rules.credit import CreditLossAction, CreditRule, validate_credit_loss_pct
 from accounts.rules.hierarchy import AccountType
+from accounts.rules.money import to_nanos
 from accounts.rules.orders import OrderType
 from accounts.rules.pnl import Side
 from liquidation.rules.autoliq import DrawdownMode
@@ -393,8 +394,18 @@ def _position(reader: FieldReader) -> PositionEntry:
         net=reader.whole("net", least=-(2**31 - 1)),
         price=reader.price("price", required=True),
     )
+    if entry.price is not None and not _fits(entry.net * entry.price):
+        reader.fault("price", "the net position times its price is too large")
     reader.end()
     return entry
+
+
+def _fits(value: Decimal) -> bool:
+    try:
+        to_nanos(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _order(reader: FieldReader) -> OrderEntry:

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def take_fill(*, fill: FillEvent, now: datetime) -> bool:
-    """Apply a fill to the order it belongs to, or to the account alone where the order is not ours; return whether it could be.
+    """Apply a fill to its order, or to the account alone where the order is not ours; return whether it could be.
 
     Safe to repeat: an execution counts once, by its venue and id (F13). A fill of an unknown account or contract is
     logged and left out: nothing is guessed.

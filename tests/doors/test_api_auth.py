@@ -151,7 +151,9 @@ def test_the_scheme_is_read_in_any_case(firm: Firm, scheme: str) -> None:
     assert client.get("/v1/account/list").status_code == 200
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer rt_unknown", "Basic dTpw", "Token x", "rt_unknown"])
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Bearer rt_unknown", "Basic dTpw", "Token x", "rt_unknown"]
+)
 def test_anything_else_than_a_living_token_is_denied_in_plain_text(firm: Firm, header: str) -> None:
     answer = Client(headers={"Authorization": header}).get("/v1/account/list")
     assert (answer.status_code, answer.content) == (401, b"Access is denied")

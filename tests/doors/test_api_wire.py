@@ -6,20 +6,28 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 
-from accounts.api.requests import LARGEST_ID, id_list, number, one_id, row_id, text, whole_number, yes
+from accounts.api.requests import LARGEST_ID
 from accounts.api.views import EntityView, WireView
 from accounts.api.wire import WireRenderer, exception_handler, present, timestamp
-from accounts.errors import AccountClosed, Conflict, InvalidValue, LiquidationInProgress, NotFound, NotPermitted, RiskError
+from accounts.errors import (
+    AccountClosed,
+    Conflict,
+    InvalidValue,
+    LiquidationInProgress,
+    NotFound,
+    NotPermitted,
+    RiskError,
+)
 from accounts.rules.roles import Role
 from tests import builders
 from tests.doors.conftest import Firm, calling_as
 
+NAIVE = builders.NOW.replace(tzinfo=None)
 SET_ACTION = "/v1/accountRiskStatus/setadminautoliqaction"
 
 
@@ -46,7 +54,9 @@ def test_operations_are_read_in_any_case(admin_client: APIClient, segment: str) 
     assert answer.json() == {"errorText": "Account Id should be greater than 0"}
 
 
-@pytest.mark.parametrize("path", ["/v1/", "/v1/account", "/v1/account/find", "/v1/nothing/at/all", "/v1/account/list/x"])
+@pytest.mark.parametrize(
+    "path", ["/v1/", "/v1/account", "/v1/account/find", "/v1/nothing/at/all", "/v1/account/list/x"]
+)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_path_that_is_no_operation_is_404_in_plain_text(firm: Firm, path: str, method: str) -> None:
     answer = getattr(APIClient(enforce_csrf_checks=True), method)(path)
@@ -66,7 +76,9 @@ def test_the_answer_is_json_whatever_the_client_accepts(admin_client: APIClient,
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
 
 
-@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "text/plain", "APPLICATION/JSON"])
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/json; charset=utf-8", "text/plain", "APPLICATION/JSON"]
+)
 def test_a_body_of_no_known_kind_is_read_as_json(admin_client: APIClient, kind: str) -> None:
     answer = admin_client.generic("POST", SET_ACTION, b'{"accountId": 0}', content_type=kind)
     assert answer.json() == {"errorText": "Account Id should be greater than 0"}
@@ -115,85 +127,14 @@ def test_an_item_that_is_not_there_is_404(admin_client: APIClient, path: str, wa
 
 
 @pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("ids=1,2", [1, 2]),
-        ("ids=1%2C2", [1, 2]),
-        ("ids=1&ids=2", [1, 2]),
-        ("ids=1,2&ids=3", [1, 2, 3]),
-        ("ids=1,+2,", [1, 2]),
-        ("ids=", []),
-        (f"ids={LARGEST_ID},{LARGEST_ID + 1},0,-3", [LARGEST_ID]),
-    ],
-)
-def test_an_id_list_is_read_in_every_way_it_is_sent(query: str, expected: list[int]) -> None:
-    assert id_list(QueryDict(query), "ids") == expected
-
-
-@pytest.mark.parametrize("query", ["", "other=1", "ids=x", "ids=1;2", "ids=1.0"])
-def test_an_id_list_that_is_none_is_badly_formed(query: str) -> None:
-    with pytest.raises(exceptions.ParseError):
-        id_list(QueryDict(query), "ids")
-
-
-def test_one_id_of_a_query_is_none_where_no_row_can_have_it() -> None:
-    assert [one_id(QueryDict(f"id={word}"), "id") for word in ("1", "0", "+7")] == [1, None, None]
-    assert one_id(QueryDict("id=%2B7"), "id") == 7
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(5, 5), ("5", 5), (" 5 ", 5), ("5.0", 5), (Decimal("5.0"), 5), ("-5", -5), ("5e2", 500), ("+5", 5)]
-    + [(wrong, None) for wrong in (None, True, "", "x", "5.5", Decimal("5.5"), [5], {}, "1_000", "\u0665", "NaN", "inf")],
-)
-def test_whole_numbers_are_read_as_numbers_and_as_text(value: object, expected: int | None) -> None:
-    assert whole_number({"n": value}, "n") == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"), [(1, 1), ("1", 1), (0, None), (-1, None), (None, None), (LARGEST_ID, LARGEST_ID), (2**63, LARGEST_ID)]
-)
-def test_ids_of_a_body_are_above_zero_and_can_be_looked_up(value: object, expected: int | None) -> None:
-    assert row_id({"n": value}, "n") == expected
-
-
-@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9, places=9))
-def test_a_decimal_is_read_exactly_as_number_and_as_text(value: Decimal) -> None:
-    assert number({"n": value}, "n") == value == number({"n": str(value)}, "n")
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"), [("word", "word"), (7, "7"), (Decimal("7.0"), "7.0"), (None, None), ("", "")]
-)
-def test_text_is_read_as_text_and_as_number(value: object, expected: str | None) -> None:
-    assert text({"t": value}, "t") == expected
-
-
-@pytest.mark.parametrize("value", [True, [], {}, "a\0b", "\ud800", "\udfff"])
-def test_what_no_database_keeps_as_text_is_badly_formed(value: object) -> None:
-    with pytest.raises(exceptions.ParseError):
-        text({"t": value}, "t")
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(True, True), ("true", True), ("True", True), (1, True), (False, False), ("false", False), (None, False), (0, False)],
-)
-def test_yes_is_read_in_every_way_it_is_sent(value: object, expected: bool) -> None:
-    assert yes({"y": value}, "y") is expected
-
-
-@pytest.mark.parametrize(
     ("microsecond", "written"), [(0, "000"), (999, "000"), (1000, "001"), (588_999, "588"), (999_999, "999")]
 )
 def test_times_have_three_fractional_digits_and_are_never_rounded_up(microsecond: int, written: str) -> None:
     assert timestamp(datetime(2017, 4, 13, 4, 59, 6, microsecond, tzinfo=UTC)) == f"2017-04-13T04:59:06.{written}Z"
 
 
-@given(st.datetimes(timezones=st.just(timezone(timedelta(hours=-5)))))
+@given(st.datetimes(NAIVE.replace(year=2), NAIVE.replace(year=9998), timezones=st.just(timezone(timedelta(hours=-5)))))
 def test_times_of_any_zone_are_written_in_utc(moment: datetime) -> None:
-    if moment > datetime(9999, 12, 31, tzinfo=moment.tzinfo):
-        return
     written = timestamp(moment)
     assert len(written) == 24
     assert timedelta(0) <= moment - datetime.fromisoformat(written) < timedelta(milliseconds=1)
@@ -201,7 +142,7 @@ def test_times_of_any_zone_are_written_in_utc(moment: datetime) -> None:
 
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="no zone"):
-        timestamp(datetime(2026, 1, 1))  # noqa: DTZ001 - the claim is about such times
+        timestamp(NAIVE)
 
 
 def test_decimals_are_numbers_and_nothing_unknown_is_guessed() -> None:

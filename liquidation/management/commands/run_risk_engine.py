@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     help = "Run the risk engine on the stream of marks and fills, until SIGTERM or Ctrl-C."
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

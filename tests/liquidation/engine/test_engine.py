@@ -254,7 +254,10 @@ def test_a_silent_source_stops_decisions_and_is_alerted(desk: Desk) -> None:
     engine.tick(desk.now + b.seconds(10))
     assert not Alert.objects.exists()
     engine.tick(desk.now + b.seconds(10.001))
-    assert {alert.code for alert in Alert.objects.filter(cleared_at=None)} == {"FEED_SILENT:test", "NOT_EVALUABLE:PRICE"}
+    assert {alert.code for alert in Alert.objects.filter(cleared_at=None)} == {
+        "FEED_SILENT:test",
+        "NOT_EVALUABLE:PRICE",
+    }
     engine.hear("test", desk.now + b.seconds(11))
     engine.tick(desk.now + b.seconds(11))
     assert not Alert.objects.filter(cleared_at=None).exists()

@@ -18,7 +18,12 @@ from liquidation.rules.book_entries import Reference
 
 BOOK = {
     "company": [
-        {"name": "Clearing Co", "post_trade_risk_enabled": True, "carry_realized_pnl": False, "auto_liquidation_user": "liq"},
+        {
+            "name": "Clearing Co",
+            "post_trade_risk_enabled": True,
+            "carry_realized_pnl": False,
+            "auto_liquidation_user": "liq",
+        },
         {"name": "Trading Co"},
     ],
     "user": [
@@ -98,7 +103,11 @@ def test_the_book_of_the_specification_has_no_fault():
     assert house.auto_liq == {"daily_loss_auto_liq": Decimal(5000), "do_not_unlock": True}
     assert book.users[0].operator_ids == {"CME": "OP1"}
     assert book.positions[0].account == Reference("HOUSE", "Clearing Co")
-    assert (book.orders[0].side, book.orders[0].type, book.orders[0].price) == (Side.BUY, OrderType.LIMIT, Decimal(1640))
+    assert (book.orders[0].side, book.orders[0].type, book.orders[0].price) == (
+        Side.BUY,
+        OrderType.LIMIT,
+        Decimal(1640),
+    )
 
 
 def test_every_list_may_be_left_out():
@@ -121,13 +130,29 @@ ONE_FAULT = [
     (["colour"], 1, "colour: unknown key"),
     (["company"], {}, "company: {} is not a list"),
     (["company", 0], 7, "company[0]: 7 is not an object"),
-    (["company", 1, "name"], "", 'company[1].name: "" is empty, has a space at an end or a character that cannot be printed'),
-    (["company", 0, "auto_liquidation_user"], "nobody", 'company[0].auto_liquidation_user: Clearing Co has no user "nobody"'),
+    (
+        ["company", 1, "name"],
+        "",
+        'company[1].name: "" is empty, has a space at an end or a character that cannot be printed',
+    ),
+    (
+        ["company", 0, "auto_liquidation_user"],
+        "nobody",
+        'company[0].auto_liquidation_user: Clearing Co has no user "nobody"',
+    ),
     (["company", 1, "auto_liquidation_user"], "liq", 'company[1].auto_liquidation_user: Trading Co has no user "liq"'),
-    (["company", 0, "post_trade_risk_enabled"], "yes", 'company[0].post_trade_risk_enabled: "yes" is neither true nor false'),
+    (
+        ["company", 0, "post_trade_risk_enabled"],
+        "yes",
+        'company[0].post_trade_risk_enabled: "yes" is neither true nor false',
+    ),
     (["user", 0, "username"], "a b", 'user[0].username: "a b" holds more than letters, digits and _ . @ + -'),
     (["user", 0, "is_active"], 1, "user[0].is_active: 1 is neither true nor false"),
-    (["user", 0, "exchange_settings", 0, "operator_id"], 5, "user[0].exchange_settings[0].operator_id: 5 is not a string"),
+    (
+        ["user", 0, "exchange_settings", 0, "operator_id"],
+        5,
+        "user[0].exchange_settings[0].operator_id: 5 is not a string",
+    ),
     (["user", 0, "exchange_settings", 0, "exchange"], None, "user[0].exchange_settings[0].exchange: is missing"),
     (["connection", 0, "exchange"], "X" * 17, f'connection[0].exchange: "{"X" * 17}" is longer than 16 characters'),
     (["instrument", 0, "tick_size"], "0", 'instrument[0].tick_size: "0" is not above 0'),
@@ -139,7 +164,11 @@ ONE_FAULT = [
     (["currency_rate", 0, "rate"], "0", 'currency_rate[0].rate: "0" is not above 0'),
     (["currency_rate", 0, "from"], None, "currency_rate[0].from: is missing"),
     (["account", 0, "company"], "Nobody", None),
-    (["account", 1, "type"], "HOUSE", 'account[1].type: "HOUSE" is not one of ROUTING_EXTERNAL, ROUTING_INTERNAL, NON_ROUTING'),
+    (
+        ["account", 1, "type"],
+        "HOUSE",
+        'account[1].type: "HOUSE" is not one of ROUTING_EXTERNAL, ROUTING_INTERNAL, NON_ROUTING',
+    ),
     (["account", 0, "colour"], 1, "account[0].colour: unknown key"),
     (["account", 0, "connections", 0], "CME-2", 'account[0].connections[0]: Clearing Co has no connection "CME-2"'),
     (["account", 1, "connections"], ["CME-1"], 'account[1].connections[0]: Trading Co has no connection "CME-1"'),
@@ -161,7 +190,11 @@ ONE_FAULT = [
     (["account", 0, "credit", "daily_limit"], True, "account[0].credit.daily_limit: true is not a number"),
     (["account", 0, "credit", "daily_limit"], "1_000", 'account[0].credit.daily_limit: "1_000" is not a number'),
     (["account", 0, "credit", "daily_limit"], "NaN", 'account[0].credit.daily_limit: "NaN" is not a number'),
-    (["account", 0, "credit", "rule"], "BOTH", 'account[0].credit.rule: "BOTH" is not one of PNL, MARGIN, PNL_AND_MARGIN'),
+    (
+        ["account", 0, "credit", "rule"],
+        "BOTH",
+        'account[0].credit.rule: "BOTH" is not one of PNL, MARGIN, PNL_AND_MARGIN',
+    ),
     (["account", 0, "credit", "colour"], 1, "account[0].credit.colour: unknown key"),
     (["account", 0, "credit"], [], "account[0].credit: [] is not an object"),
     (["account", 0, "credit", "credit_loss_pct"], "100.01", None),
@@ -172,7 +205,11 @@ ONE_FAULT = [
         "account[0].credit.credit_loss_pct: is missing, and AUTO_LIQUIDATE needs it",
     ),
     (["account", 0, "auto_liq", "dailyLossAutoLiq"], 5000.5, None),
-    (["account", 0, "auto_liq", "dailyLossAutoLiq"], True, "account[0].auto_liq.dailyLossAutoLiq: true is not a number"),
+    (
+        ["account", 0, "auto_liq", "dailyLossAutoLiq"],
+        True,
+        "account[0].auto_liq.dailyLossAutoLiq: true is not a number",
+    ),
     (["account", 0, "auto_liq", "daily_loss_auto_liq"], "1", "account[0].auto_liq.daily_loss_auto_liq: unknown key"),
     (["account", 0, "auto_liq", "marginPercentageAlert"], "0", None),
     (["account", 0, "auto_liq", "trailingMaxDrawdownMode"], "Eod", None),
@@ -181,8 +218,16 @@ ONE_FAULT = [
         "2013-10-10T12:00:00",
         'account[0].auto_liq.flattenTimestamp: "2013-10-10T12:00:00" has no offset from UTC',
     ),
-    (["account", 0, "auto_liq", "flattenTimestamp"], "noon", 'account[0].auto_liq.flattenTimestamp: "noon" is not a time in ISO 8601'),
-    (["account", 0, "auto_liq", "flattenTimestamp"], 5, "account[0].auto_liq.flattenTimestamp: 5 is not a time in ISO 8601"),
+    (
+        ["account", 0, "auto_liq", "flattenTimestamp"],
+        "noon",
+        'account[0].auto_liq.flattenTimestamp: "noon" is not a time in ISO 8601',
+    ),
+    (
+        ["account", 0, "auto_liq", "flattenTimestamp"],
+        5,
+        "account[0].auto_liq.flattenTimestamp: 5 is not a time in ISO 8601",
+    ),
     (["account", 1, "parent"], "NOBODY", 'account[1].parent: there is no account "NOBODY"'),
     (["account", 1, "parent"], 5, "account[1].parent: 5 is not a string"),
     (
@@ -236,7 +281,11 @@ DUPLICATES = [
     ("instrument", BOOK["instrument"][0], 'instrument[1].symbol: "ESZ3" is there already, in instrument[0]'),
     ("margin", BOOK["margin"][0], 'margin[1].product: "ES" is there already, in margin[0]'),
     ("currency_rate", BOOK["currency_rate"][0], 'currency_rate[1].from: "USD" is there already, in currency_rate[0]'),
-    ("account", {"name": "HOUSE", "company": "Clearing Co"}, 'account[2].name: "HOUSE" is there already, in account[0]'),
+    (
+        "account",
+        {"name": "HOUSE", "company": "Clearing Co"},
+        'account[2].name: "HOUSE" is there already, in account[0]',
+    ),
     ("share", BOOK["share"][0], 'share[1].with: "Trading Co" is there already, in share[0]'),
     ("position", BOOK["position"][0], 'position[1].symbol: "ESZ3" is there already, in position[0]'),
 ]
@@ -308,7 +357,9 @@ def test_a_parent_that_two_other_companies_have_is_ambiguous():
     book = with_the_name_used_twice()
     book["company"].append({"name": "Third Co"})
     book["account"].append({"name": "X", "company": "Third Co", "parent": "HOUSE"})
-    assert 'account[3].parent: Clearing Co and Trading Co use the name "HOUSE": say which by its company' in faults(book)
+    assert 'account[3].parent: Clearing Co and Trading Co use the name "HOUSE": say which by its company' in faults(
+        book
+    )
 
 
 def test_every_account_of_a_circle_is_told_and_none_that_hangs_below_it():
@@ -367,7 +418,11 @@ def test_an_account_value_keeps_its_sign():
 
 
 def test_mode_flags_and_the_moment_to_flatten_are_read():
-    limits = {"trailingMaxDrawdownMode": "RealTime", "changesLocked": False, "flattenTimestamp": "2013-10-10T15:00:00+02:00"}
+    limits = {
+        "trailingMaxDrawdownMode": "RealTime",
+        "changesLocked": False,
+        "flattenTimestamp": "2013-10-10T15:00:00+02:00",
+    }
     book, found = check_book(changed(["account", 0, "auto_liq"], limits))
     assert found == []
     assert book.accounts[0].auto_liq == {

@@ -182,7 +182,9 @@ def csv_of(*rows, header="time,symbol,price", only=""):
 
 def test_a_csv_of_prices_is_read():
     found = csv_of("2013-10-10T15:41:15.5+02:00,ESZ3,1671.50")
-    assert found.marks == [TapeMark("ESZ3", Decimal("1671.50"), datetime(2013, 10, 10, 13, 41, 15, 500_000, tzinfo=UTC))]
+    assert found.marks == [
+        TapeMark("ESZ3", Decimal("1671.50"), datetime(2013, 10, 10, 13, 41, 15, 500_000, tzinfo=UTC))
+    ]
 
 
 def test_a_csv_of_quotes_is_marked_at_the_mid():

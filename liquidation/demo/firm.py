@@ -1,0 +1,26 @@
+"""Makes the demonstration's firm and the person who looks at it."""
+
+import secrets
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from accounts.permissions import Actor, Door
+from accounts.rules.audit import AuditAction
+from accounts.services import audit
+from liquidation.demo.book import demo_book
+from liquidation.services.book import load_book
+
+ADMINISTRATOR = "admin"
+
+
+@transaction.atomic
+def make_firm(*, now: datetime) -> str:
+    """Load the demonstration's book and make the platform superuser; return the superuser's one-time password."""
+    password = secrets.token_urlsafe(9)
+    user = User.objects.create_superuser(ADMINISTRATOR, password=password, date_joined=now)
+    actor = Actor(Door.COMMAND, user)
+    audit.record(actor=actor, action=AuditAction.USER_CREATED, now=now, subject=user, after={"username": ADMINISTRATOR})
+    load_book(book=demo_book(), actor=actor, now=now)
+    return password

@@ -1,0 +1,1 @@
+"""Run a book through tapes: the real engine, services and simulated exchange on the tapes' clock."""

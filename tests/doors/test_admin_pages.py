@@ -1,0 +1,238 @@
+"""Every page of the desk: who sees what, that looking changes nothing, and what a page costs."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import Account, AuditEntry
+from accounts.rules.roles import Role
+from tests import builders
+from tests.doors.admin_fixtures import Firm, browser, firm, run_of
+
+pytestmark = pytest.mark.django_db
+
+OWN_APPS = ("accounts", "liquidation")
+MODELS = [model for model in admin.site._registry if model._meta.app_label in OWN_APPS]
+
+
+@pytest.fixture
+def desk() -> Firm:
+    return firm()
+
+
+def list_url(model: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def page_url(row: Any) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def rows_everywhere() -> dict[str, list[Any]]:
+    return {model._meta.label: list(model.objects.order_by("pk").values()) for model in MODELS}
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.model_name)
+def test_every_list_and_page_opens_and_changes_nothing(desk: Firm, model: Any) -> None:
+    run_of(desk.alpha)
+    builders.lock(desk.house)
+    builders.share(desk.house, desk.other)
+    client = browser(desk.admin)
+    before = rows_everywhere()
+    assert client.get(list_url(model)).status_code == 200
+    own = admin.site._registry[model].get_queryset(_request(desk.admin))
+    for row in own[:2]:
+        assert client.get(page_url(row)).status_code == 200, row
+    assert rows_everywhere() == before
+
+
+def _request(user: Any) -> Any:
+    request = RequestFactory().get("/")
+    request.user = user
+    return request
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.model_name)
+def test_nobody_may_delete_anything(desk: Firm, model: Any) -> None:
+    request = _request(builders.superuser())
+    assert not admin.site._registry[model].has_delete_permission(request)
+
+
+def test_pages_ask_nothing_of_other_machines(desk: Firm) -> None:
+    text = browser(desk.admin).get(page_url(desk.alpha)).content.decode()
+    for attribute in ("src=", "action=", "<link href="):
+        for part in text.split(attribute)[1:]:
+            assert not part.lstrip("\"'").startswith(("http:", "https:", "//")), part[:80]
+
+
+def test_the_list_shows_the_tree_in_its_order_with_mode_cause_and_run(desk: Firm) -> None:
+    builders.lock(desk.house, reason="over the limit")
+    run = run_of(desk.alpha)
+    response = browser(desk.admin).get(list_url(Account))
+    assert [account.name for account in response.context["cl"].result_list] == ["HOUSE", "DESK1", "ALPHA-1"]
+    text = response.content.decode()
+    assert "desk-depth-2" in text
+    assert "Admin on HOUSE" in text
+    assert f"Run {run.pk}: Requested" in text
+
+
+@pytest.mark.parametrize(
+    ("state", "names"),
+    [
+        ("NORMAL", []),
+        ("LIQUIDATE_ONLY", ["HOUSE"]),
+        ("LOCKED", ["DESK1", "ALPHA-1"]),
+        ("LIQUIDATING", ["ALPHA-1"]),
+        ("CLOSED", []),
+        ("UNHEARD_OF", ["HOUSE", "DESK1", "ALPHA-1"]),
+    ],
+)
+def test_the_state_filter_counts_the_locks_of_ancestors(desk: Firm, state: str, names: list[str]) -> None:
+    builders.lock(desk.house, mode=builders.LockMode.LIQUIDATE_ONLY)
+    builders.lock(desk.desk)
+    run_of(desk.alpha)
+    response = browser(desk.admin).get(list_url(Account), {"state": state})
+    assert [account.name for account in response.context["cl"].result_list] == names
+
+
+def test_the_company_filter_and_the_search_narrow_the_list(desk: Firm) -> None:
+    builders.account(desk.other, "OTHER-1")
+    client = browser(builders.superuser())
+    chosen = client.get(list_url(Account), {"company": desk.other.pk}).context["cl"].result_list
+    assert [account.name for account in chosen] == ["OTHER-1"]
+    found = client.get(list_url(Account), {"q": "ALPHA"}).context["cl"].result_list
+    assert [account.name for account in found] == ["ALPHA-1"]
+
+
+def test_the_company_filter_names_no_stranger(desk: Firm) -> None:
+    builders.account(desk.other, "OTHER-1")
+    assert b"Stranger Trading" not in browser(desk.admin).get(list_url(Account)).content
+
+
+def _queries(client: Any, url: str) -> int:
+    client.get(url)
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(url).status_code == 200
+    return len(queries)
+
+
+def test_the_list_costs_as_many_queries_for_forty_accounts_as_for_three(desk: Firm) -> None:
+    client = browser(desk.admin)
+    builders.lock(desk.house)
+    few = _queries(client, list_url(Account))
+    for number in range(37):
+        row = builders.account(desk.company, f"X-{number}", parent=desk.house)
+        builders.lock(row)
+    assert _queries(client, list_url(Account)) == few
+
+
+def test_the_first_page_costs_the_same_however_much_there_is(desk: Firm) -> None:
+    client = browser(desk.admin)
+    run_of(desk.alpha)
+    few = _queries(client, reverse("admin:index"))
+    for number in range(5):
+        run_of(builders.account(desk.company, f"X-{number}"))
+    assert _queries(client, reverse("admin:index")) == few
+
+
+def test_the_first_page_counts_by_state_and_shows_runs_and_events(desk: Firm) -> None:
+    builders.lock(desk.desk, reason="too risky")
+    run = run_of(desk.alpha)
+    response = browser(desk.admin).get(reverse("admin:index"))
+    assert [item["count"] for item in response.context["counts"]] == [1, 0, 2, 1]
+    text = response.content.decode()
+    assert f"Run {run.pk}" in text
+    assert "too risky" in text
+
+
+def test_a_stranger_finds_nothing_of_another_company(desk: Firm) -> None:
+    client = browser(desk.stranger)
+    for row in (desk.alpha, desk.company, desk.viewer, run_of(desk.alpha)):
+        response = client.get(page_url(row))
+        assert response.status_code in {302, 404}, row
+    assert b"ALPHA-1" not in client.get(list_url(Account)).content
+    assert b"Lakeside" not in client.get(list_url(AuditEntry)).content
+
+
+def test_a_trader_sees_the_trees_assigned_to_him_and_himself(desk: Firm) -> None:
+    trader = builders.trader(desk.company, desk.desk, username="tom")
+    client = browser(trader)
+    listed = client.get(list_url(Account)).context["cl"].result_list
+    assert [account.name for account in listed] == ["DESK1", "ALPHA-1"]
+    users = client.get(reverse("admin:accounts_user_changelist")).context["cl"].result_list
+    assert list(users) == [trader]
+    audit = client.get(list_url(AuditEntry)).context["cl"].result_list
+    assert {entry.account.name for entry in audit} == {"DESK1", "ALPHA-1"}
+
+
+def test_a_view_only_user_sees_and_cannot_save(desk: Firm) -> None:
+    client = browser(desk.viewer)
+    page = client.get(page_url(desk.alpha))
+    assert page.status_code == 200
+    assert b'name="_save"' not in page.content
+    assert client.post(page_url(desk.alpha), {"name": "MINE"}).status_code == 403
+    assert page.context["desk_actions"] == []
+
+
+def test_an_inactive_user_is_sent_to_the_login(desk: Firm) -> None:
+    client = browser(desk.viewer)
+    type(desk.viewer).objects.filter(pk=desk.viewer.pk).update(is_active=False)
+    assert client.get(reverse("admin:index")).status_code == 302
+
+
+def test_the_page_of_a_shared_account_lets_the_other_company_change_only_the_credit_loss_box(desk: Firm) -> None:
+    builders.share(desk.house, desk.other)
+    page = browser(desk.stranger).get(page_url(desk.house))
+    (credit,) = page.context["inline_admin_formsets"][0].formset.forms
+    disabled = {name for name, field in credit.fields.items() if field.disabled}
+    assert {"credit_loss_action", "credit_loss_pct"}.isdisjoint(disabled)
+    assert {"daily_limit", "check_credit", "create_sod"} <= disabled
+
+
+def test_an_account_administrator_finds_the_credit_loss_box_greyed_with_the_reason(desk: Firm) -> None:
+    keeper = builders.user(desk.company, username="kim", role=Role.ACCOUNT_ADMIN)
+    builders.structure.assign_user(account_id=desk.alpha.pk, user=keeper, actor=builders.platform(), now=builders.NOW)
+    page = browser(keeper).get(page_url(desk.alpha))
+    (credit,) = page.context["inline_admin_formsets"][0].formset.forms
+    assert credit.fields["credit_loss_action"].disabled
+    assert "Only a company administrator may change this box." in page.content.decode()
+
+
+def test_the_readout_shows_the_figures_the_readiness_and_the_level(desk: Firm, settings: Any) -> None:
+    settings.MARK_MAX_AGE_SECONDS = 10**9
+    page = browser(desk.admin).get(page_url(desk.alpha))
+    figures = {figure.label: figure.text for figure in page.context["readout"].figures}
+    # 3 long from 6000, now 5990: 3 x 40 ticks x 12.50 = 1,500 lost of 10,000; 8,000 may be lost.
+    assert figures["Balance"] == "8,500.00 USD"
+    assert figures["BalanceUsed %"] == "15.00"
+    assert figures["Net Liquidation"] == "8,500.00 USD"
+    assert figures["AutoLiq %"] == "80.00"
+    assert figures["CurrLiq %"] == "15.00"
+    assert figures["BalToLiq"] == "6,500.00 USD"
+    readout = page.context["readout"]
+    assert readout.is_ready
+    assert readout.passed == 11
+    assert readout.level == "Auto-liquidate on this account acts for it and for everything below it."
+
+
+def test_what_cannot_be_priced_is_a_dash_and_a_sentence_never_a_zero(desk: Firm) -> None:
+    page = browser(desk.admin).get(page_url(desk.alpha))  # the price is from another day
+    figures = {figure.label: figure.text for figure in page.context["readout"].figures}
+    assert figures["Balance"] == figures["BalToLiq"] == figures["CurrLiq %"] == "-"
+    assert "No current price of ESZ6." in page.content.decode()
+
+
+def test_an_ancestor_that_acts_is_named(desk: Firm) -> None:
+    changes = {"credit_loss_pct": builders.Decimal(50), "credit_loss_action": "AUTO_LIQUIDATE"}
+    builders.limits.save_account_credit(
+        account_id=desk.house.pk, changes=changes, actor=builders.platform(), now=builders.NOW
+    )
+    readout = browser(desk.admin).get(page_url(desk.alpha)).context["readout"]
+    assert readout.level == "Ignored: auto-liquidate on HOUSE acts for this account."
+    assert not readout.is_ready
+    assert "HOUSE" in readout.checks[10].reason
