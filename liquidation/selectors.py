@@ -36,6 +36,6 @@ def due_runs(now: datetime) -> QuerySet[LiquidationRun]:
 
 
 def liquidation_user_of(account: Account) -> User | None:
-    """Return in whose name the account's positions are closed: of the company that switched the action on, else the owner."""
+    """Return who closes the account's positions: the user of the company that set the action, else the owner's."""
     company = account.credit.credit_loss_company or account.company
     return company.auto_liquidation_user or account.company.auto_liquidation_user

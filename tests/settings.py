@@ -11,6 +11,7 @@ from pathlib import Path
 TEST_DATA = tempfile.mkdtemp(prefix="riskdesk-tests-")
 atexit.register(shutil.rmtree, TEST_DATA, ignore_errors=True)
 os.environ["RISKADMIN_DATA"] = TEST_DATA
+Path(TEST_DATA, "static").mkdir()  # whitenoise warns of a folder that is not there
 for name in ("REDIS_URL", "DATABASE_URL", "RISKADMIN_ENVIRONMENT", "RISKADMIN_HTTPS", "SECRET_KEY"):
     os.environ.pop(name, None)
 if "TEST_DATABASE_URL" in os.environ:  # the whole suite on PostgreSQL

@@ -71,7 +71,7 @@ class AccountAssignment(models.Model):
 
 
 class AccountShare(models.Model):
-    """Another company may see this account, hang its own sub-accounts under it, and tighten; not edit or share it on."""
+    """Another company may see this account and hang its own sub-accounts under it, not edit it or share it on."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="shares")
     company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="shared_accounts")

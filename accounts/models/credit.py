@@ -34,7 +34,8 @@ class AccountCredit(CreditSettings):
     account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="credit")
     create_spread_sod = models.BooleanField("Create SOD records for Spread\\Strategy Positions", default=False)
     persist_lme = models.BooleanField(
-        "Persist LME rolling contract positions in the rolling contract instead of into the underlying instrument at reset",
+        "Persist LME rolling contract positions in the rolling contract instead of into the underlying instrument "
+        "at reset",
         default=False,
     )
     trade_out_allowed = models.BooleanField(default=True)

@@ -2,22 +2,29 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.expressions import Expression
+from django.db.models.expressions import Combinable, Expression
 
 from accounts.rules.money import MICROS_PER_UNIT, NANOS_PER_UNIT
 
+SetType = TypeVar("SetType")
+GetType = TypeVar("GetType")
 
-class ScaledDecimalField(models.BigIntegerField):
+
+class ScaledDecimalField(models.BigIntegerField[SetType, GetType]):
     """A `Decimal` kept as a whole number of its smallest unit.
 
     SQLite keeps decimals as floats and so changes them; integers are exact in every database.
     """
+
+    # What strict typing takes a column to accept and to return.
+    _pyi_private_set_type: Decimal | int | str | Combinable  # type: ignore[assignment]  # the stubs' own way
+    _pyi_private_get_type: Decimal  # type: ignore[assignment]  # the stubs' own way
 
     units_per_one = 1
     places = 0
@@ -81,18 +88,18 @@ class ScaledDecimalField(models.BigIntegerField):
         return amount
 
 
-class MoneyField(ScaledDecimalField):
+class MoneyField(ScaledDecimalField[SetType, GetType]):
     """An amount of money, in millionths of the currency kept beside it."""
 
     units_per_one = MICROS_PER_UNIT
     places = 6
 
 
-class PercentField(MoneyField):
+class PercentField(MoneyField[SetType, GetType]):
     """A percentage from 0 to 100, in millionths of a percent."""
 
 
-class PriceField(ScaledDecimalField):
+class PriceField(ScaledDecimalField[SetType, GetType]):
     """A price, a rate, or a price times a quantity, in billionths (the yen future ticks at 0.0000005)."""
 
     units_per_one = NANOS_PER_UNIT

@@ -19,12 +19,15 @@ def _sqlite_statements(table: str) -> list[str]:
 
 
 def _postgresql_statements(table: str) -> list[str]:
-    return [
+    function = (
         "CREATE OR REPLACE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$",
+        "$$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$"
+    )
+    trigger = (
         f"CREATE OR REPLACE TRIGGER {table}_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()",
-    ]
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()"
+    )
+    return [function, trigger]
 
 
 def install(connection: BaseDatabaseWrapper) -> None:

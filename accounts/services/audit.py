@@ -56,7 +56,7 @@ def record(
     after: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEntry:
-    """Write one entry inside the caller's transaction, so that no change is without one and no entry without a change."""
+    """Write one entry inside the caller's transaction: no change is without one, no entry without a change."""
     row = entry(
         actor=actor, action=action, now=now, subject=subject, account=account, company=company,
         before=before, after=after, reason=reason,

@@ -97,7 +97,7 @@ def roll_session(
     """Close the account's session and open the next; None when this session is already open.
 
     Positions become start-of-day records at settlement (where the account creates them), P/L starts at zero, the base
-    is the daily limit plus the carry, and the week's P/L is kept. Locks stay, and so does a liquidation that runs (F27).
+    is the daily limit plus the carry, and the week's P/L is kept. Locks and a run stay (F27).
 
     Args:
         settlements: Settlement price by symbol.

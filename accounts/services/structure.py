@@ -173,7 +173,7 @@ def create_account(
 
     Raises:
         NotFound, NotPermitted: the actor may not edit this company's structure.
-        InvalidValue: a field cannot be held, or the parent is neither the company's nor shared with it; names the field.
+        InvalidValue: a field cannot be held, or the parent is neither the company's nor shared; names the field.
     """
     require_company(actor, Verb.EDIT_STRUCTURE, company)
     if parent is not None:

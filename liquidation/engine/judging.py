@@ -99,8 +99,8 @@ def _alert(node: Node, judgment: Judgment, triggers: Collection[Trigger], pnl: D
     levels = []
     for trigger, code in alerting:
         if trigger.is_reached(pnl):
-            text = f"{node.name}: P/L {money_text(round_money(pnl))} reached {trigger.kind} at {money_text(round_money(trigger.pnl_level))}"
-            judgment.alerts[code] = text
+            level = money_text(round_money(trigger.pnl_level))
+            judgment.alerts[code] = f"{node.name}: P/L {money_text(round_money(pnl))} reached {trigger.kind} at {level}"
             levels.append(_rearming(trigger))
         else:
             levels.append(trigger)

@@ -9,7 +9,8 @@ from decimal import Decimal
 from pathlib import Path, PurePosixPath
 
 from liquidation.feeds.base import MarkEvent
-from liquidation.rules.tapes import LeanName, TapeMark, TapeReading, in_order, lean_name, read_csv, read_lean
+from liquidation.rules.tape_csv import read_csv
+from liquidation.rules.tapes import LeanName, TapeMark, TapeReading, in_order, lean_name, read_lean
 
 SOURCE = "tape"
 _LEAN_FORM = "YYYYMMDD_ROOT_minute_quote|minute_trade|tick_trade_YYYYMM.csv"

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -26,7 +26,7 @@ class _Driver:
         # The tape's last price is the last price there is, however long ago.
         self.engine = RiskEngine(mark_max_age_seconds=None)
         self.exchange = TapeExchange()
-        self.now = self.warm_at = datetime.min
+        self.now = self.warm_at = datetime.min.replace(tzinfo=UTC)
         self._due: list[tuple[datetime, int, str, tuple[int, ...]]] = []
         self._numbers = count()
         self._tasks: dict[str, Callable[..., Any]] = {
@@ -89,7 +89,7 @@ class _Driver:
         self.run_until(max(self.now, self.warm_at))
         self._due = [entry for entry in self._due if entry[2] != CLOCK_TASK]
         heapq.heapify(self._due)
-        self.run_until(datetime.max.replace(tzinfo=self.now.tzinfo))
+        self.run_until(datetime.max.replace(tzinfo=UTC))
 
     def _settle(self) -> None:
         """Do everything that is due now, and let the engine see what came of it, until nothing is left."""

@@ -6,8 +6,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from accounts.rules.money import to_ticks
-from liquidation.rules.book_entries import AccountEntry, Book, OrderEntry, Reference, parse_json, read_fields
+from liquidation.rules.book_entries import AccountEntry, Book, OrderEntry, Reference
 from liquidation.rules.book_fields import shown
+from liquidation.rules.book_reading import parse_json, read_fields
 
 __all__ = ["Book", "check_book", "parse_json"]
 

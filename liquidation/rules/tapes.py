@@ -1,6 +1,5 @@
-"""Market tapes as text: LEAN bars and ticks and plain CSV become marks, or faults with their line number."""
+"""Market tapes as text: LEAN bars and ticks become marks, or faults with their line number."""
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -135,34 +134,6 @@ def read_lean(lines: Iterable[str], name: LeanName, tick_size: Decimal | None) -
     return reading
 
 
-def read_csv(lines: Iterable[str], tick_sizes: Mapping[str, Decimal], only: str = "") -> TapeReading:
-    """Return the marks of a CSV with the header `time,symbol,price` or `time,symbol,bid,ask`.
-
-    Times are ISO 8601 with an offset. A row with a blank price or a crossed book is skipped; a mid is rounded down
-    to the tick.
-
-    Args:
-        lines: The file's lines.
-        tick_sizes: Tick size of every known contract; marks of others are counted, not kept.
-        only: Keep this contract alone, as if no other were in the file; empty keeps all.
-    """
-    reading = TapeReading()
-    rows = csv.reader(lines)
-    header: list[str] = []
-    try:
-        header = next(rows, [])
-        read_price = _HEADERS.get(tuple(header))
-        if read_price is None:
-            reading.faults.append("line 1: the header is neither time,symbol,price nor time,symbol,bid,ask")
-            return reading
-        prices = PriceReader()
-        for row in rows:
-            _read_csv_row(reading, rows.line_num, row, len(header), read_price, prices, tick_sizes, only)
-    except csv.Error as error:
-        reading.faults.append(f"line {rows.line_num}: {error}")
-    return reading
-
-
 class PriceReader:
     """Reads prices, each spelling once: a tape repeats few prices many times."""
 
@@ -201,19 +172,19 @@ Prices = tuple[Decimal, Decimal, Decimal, Decimal]
 
 
 def _read_tick(row: list[str], prices: PriceReader, _tick_size: Decimal | None) -> Found:
-    _require_length(row, 6)
+    require_length(row, 6)
     moment, price = _moment(row[0], _DAY_MS), prices.read(row[1])
     return () if price is None else ((moment, price),)
 
 
 def _read_trade_bar(row: list[str], prices: PriceReader, _tick_size: Decimal | None) -> Found:
-    _require_length(row, 6)
+    require_length(row, 6)
     moment, bar = _minute(row[0]), _four(row[1:5], prices)
     return () if bar is None else _marks_of_bar(moment, bar)
 
 
 def _read_quote_bar(row: list[str], prices: PriceReader, tick_size: Decimal | None) -> Found:
-    _require_length(row, 11)
+    require_length(row, 11)
     moment, bids, asks = _minute(row[0]), _four(row[1:5], prices), _four(row[6:10], prices)
     if bids is None or asks is None:
         return ()
@@ -238,7 +209,7 @@ def _four(texts: list[str], prices: PriceReader) -> Prices | None:
     return opened, high, low, close
 
 
-def _require_length(row: list[str], length: int) -> None:
+def require_length(row: list[str], length: int) -> None:
     if len(row) != length:
         raise BadRow(f"{len(row)} fields where {length} belong")
 
@@ -261,72 +232,6 @@ _ROW_READERS: Mapping[LeanKind, Callable[[list[str], PriceReader, Decimal | None
     LeanKind.MINUTE_TRADE: _read_trade_bar,
     LeanKind.TICK_TRADE: _read_tick,
 }
-
-
-CsvPrice = Callable[[list[str], PriceReader, Decimal | None], Decimal | None]
-
-
-def _read_csv_row(
-    reading: TapeReading,
-    number: int,
-    row: list[str],
-    length: int,
-    read_price: CsvPrice,
-    prices: PriceReader,
-    tick_sizes: Mapping[str, Decimal],
-    only: str,
-) -> None:
-    if not row:
-        return
-    try:
-        _require_length(row, length)
-        at, symbol = _instant(row[0]), row[1]
-        if not symbol.strip():
-            raise BadRow("the symbol is missing")
-        tick_size = tick_sizes.get(symbol)
-        price = read_price(row, prices, tick_size)
-    except BadRow as error:
-        reading.faults.append(f"line {number}: {error}")
-        return
-    if only and symbol != only:
-        return
-    reading.symbols.add(symbol)
-    if price is None:
-        return
-    if tick_size is None:
-        reading.ignored += 1
-    else:
-        reading.marks.append(TapeMark(symbol, price, at))
-
-
-def _csv_price(row: list[str], prices: PriceReader, _tick_size: Decimal | None) -> Decimal | None:
-    return prices.read(row[2].strip())
-
-
-def _csv_mid(row: list[str], prices: PriceReader, tick_size: Decimal | None) -> Decimal | None:
-    bid, ask = prices.read(row[2].strip()), prices.read(row[3].strip())
-    if bid is None or ask is None:
-        return None
-    return mid_price(bid, ask, tick_size or Decimal(1))
-
-
-_HEADERS: Mapping[tuple[str, ...], CsvPrice] = {
-    ("time", "symbol", "price"): _csv_price,
-    ("time", "symbol", "bid", "ask"): _csv_mid,
-}
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise BadRow(f"{text!r} is not a time in ISO 8601") from None
-    if at.utcoffset() is None:
-        raise BadRow(f"{text} has no offset from UTC")
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise BadRow(f"{text} is beyond the calendar") from None
 
 
 def in_order(tapes: Iterable[Iterator[TapeMark] | Sequence[TapeMark]]) -> list[TapeMark]:

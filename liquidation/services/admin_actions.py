@@ -55,7 +55,7 @@ def set_admin_action(
     if active_run(account.pk) is not None and effect.lock_mode is not LockMode.LOCKED:
         raise LiquidationInProgress("Liquidation is in progress")
     _record(account, action, effect, reason_code, reason, actor, now)
-    _apply_lock(account, action, effect, reason or reason_code, actor, now)
+    _apply_lock(account, effect, reason or reason_code, actor, now)
     if not effect.liquidates:
         return AdminActionResult(account.pk, is_new=True, run_id=None)
     run_result = request_run(account_id=account.pk, cause=action.value, actor=actor, now=now)
@@ -105,9 +105,7 @@ def _record(
     audit.record(actor=actor, action=AuditAction.ADMIN_ACTION_SET, now=now, subject=account, after=after, reason=reason)
 
 
-def _apply_lock(
-    account: Account, action: AdminAction, effect: AdminEffect, reason: str, actor: Actor, now: datetime
-) -> None:
+def _apply_lock(account: Account, effect: AdminEffect, reason: str, actor: Actor, now: datetime) -> None:
     if effect.releases:
         unlock_account(account_id=account.pk, actor=actor, causes=ALL_CAUSES, reason=reason, now=now)
     if effect.lock_mode is None:

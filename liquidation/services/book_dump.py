@@ -24,7 +24,7 @@ from accounts.models import (
 from accounts.rules.money import money_text, price_text
 from accounts.rules.orders import OPEN_STATUSES, OrderType
 from accounts.rules.roles import Role
-from liquidation.rules.book_entries import AUTO_LIQ_AMOUNTS, AUTO_LIQ_FLAGS
+from liquidation.rules.book_reading import AUTO_LIQ_AMOUNTS, AUTO_LIQ_FLAGS
 
 JsonDict = dict[str, Any]
 
@@ -76,11 +76,11 @@ def left_out() -> list[str]:
     """Return what stands in the installation and has no place in a book, a sentence each."""
     stops = sum(1 for row in _working_orders() if row.type not in {OrderType.LIMIT, OrderType.MARKET})
     counts = {
-        "open lock": AccountLock.objects.filter(released_at=None).count(),
-        "working stop order": stops,
-        "connection taken off a sub-account": AccountConnection.objects.filter(is_removed=True).count(),
+        "open locks": AccountLock.objects.filter(released_at=None).count(),
+        "working stop orders": stops,
+        "connections taken off sub-accounts": AccountConnection.objects.filter(is_removed=True).count(),
     }
-    return [f"{count} × {what}" for what, count in counts.items() if count]
+    return [f"{what}: {count}" for what, count in counts.items() if count]
 
 
 def _plain(value: Decimal) -> str:

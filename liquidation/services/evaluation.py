@@ -85,7 +85,8 @@ def act_on_breach(
     """
     account = locked_account(account_id)
     evaluation = _record(account, trigger, pnl, currency, inputs, now)
-    text = f"{account} reached {trigger.kind}: P/L {money_text(evaluation.pnl)} of {money_text(evaluation.threshold)} {currency}"
+    figures = f"P/L {money_text(evaluation.pnl)} of {money_text(evaluation.threshold)} {currency}"
+    text = f"{account} reached {trigger.kind}: {figures}"
     cause, mode = LOCKS[trigger.action]
     lock_account(
         account_id=account.pk,
@@ -181,7 +182,7 @@ def set_alert(*, account_id: int, code: str, text: str, is_standing: bool, now: 
 
 
 def record_peaks(*, peaks: Mapping[int, Decimal]) -> int:
-    """Store new highs of net liquidation value by account id; a lower one never replaces a higher. Return how many rose."""
+    """Store new highs of net liquidation value by account id, never a lower one; return how many rose."""
     risen = 0
     for account_id, peak in sorted(peaks.items()):
         sessions = AccountSession.objects.filter(account=account_id)

@@ -42,7 +42,7 @@ class Attempts:
 
 
 def attempts_of(run: LiquidationRun, symbol: str) -> Attempts:
-    """Return what the run has tried on this contract since it was last resumed; an attempt that filled anything was not in vain."""
+    """Return what the run has tried on this contract since it was last resumed; a fill makes an attempt worth it."""
     rows = list(
         RunOrder.objects.filter(run=run, order__instrument__symbol=symbol).select_related("order").order_by("id")
     )

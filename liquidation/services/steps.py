@@ -41,7 +41,7 @@ FLATTEN_CAUSE = "FLATTEN_TIMESTAMP"
 
 
 def advance(*, run_id: int, now: datetime) -> RunState | None:
-    """Take the run's next step; return the state it is in then, None when there was nothing to do or another worker has it.
+    """Take the run's next step; return its state then, None when nothing was due or another worker has it.
 
     Safe to repeat and safe to lose: a sweep wakes a run whose worker died.
 

@@ -27,7 +27,7 @@ class Command(BaseCommand):
         "Works in a database of its own; this installation is neither read nor changed. "
         "Exit status: 0 done, 1 a liquidation needs an operator, 2 the book or a tape was refused."
     )
-    requires_system_checks: Sequence[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--book", type=Path, required=True, metavar="BOOK.json")

@@ -61,7 +61,7 @@ def test_a_breach_locks_cancels_closes_and_ends_flat(desk: Desk) -> None:
     run = LiquidationRun.objects.get()
     assert run.state == RunState.FLAT
     evaluation = Evaluation.objects.get()
-    assert (evaluation.pnl, evaluation.threshold) == (Decimal("-8025"), Decimal("8000"))
+    assert (evaluation.pnl, evaluation.threshold) == (Decimal(-8025), Decimal(8000))
     resting.refresh_from_db()
     assert resting.status == OrderStatus.CANCELED
     closing = Order.objects.get(is_liquidation=True)

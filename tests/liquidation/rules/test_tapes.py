@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liquidation.rules.tape_csv import read_csv
 from liquidation.rules.tapes import (
     BAR_SECONDS,
     LeanKind,
@@ -16,7 +17,6 @@ from liquidation.rules.tapes import (
     contract_symbol,
     in_order,
     lean_name,
-    read_csv,
     read_lean,
 )
 

@@ -1,4 +1,4 @@
-"""A run against a venue that misbehaves: whatever happens it ends flat or asks for a person, and never closes too much."""
+"""A run against a venue that misbehaves: it ends flat or asks for a person, and never closes too much."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -132,7 +132,7 @@ def test_a_rejected_close_falls_back_along_the_ladder(desk: Desk, venue: FaultyV
         ("MARKET", "IOC", 1),
         ("MARKET", "IOC", 1),
     ]
-    assert venue.tickets[1].price == Decimal("5970")  # 40 ticks below 5980
+    assert venue.tickets[1].price == Decimal(5970)  # 40 ticks below 5980
 
 
 def test_five_rejections_ask_for_a_person_and_keep_every_attempt(desk: Desk, venue: FaultyVenue) -> None:
