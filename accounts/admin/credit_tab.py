@@ -130,6 +130,7 @@ class AutoLiqTab(SettingsTab):
     fk_name = "account"
     verbose_name = "Auto-liq limits"
     verbose_name_plural = "Auto-liq limits"
+    template_before = "admin/desk/auto_liq_note.html"
     fieldsets = (
         ("Alerts", {"fields": ("daily_loss_alert", "daily_loss_percentage_alert", "margin_percentage_alert")}),
         (

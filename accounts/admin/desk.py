@@ -91,11 +91,12 @@ class DeskAdmin(ModelAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
+        context = {"show_save_and_add_another": False} | (extra_context or {})
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return super().changeform_view(request, object_id, form_url, context)
         except SaveRefused as refused:
             remember(request, refused.refusal)
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return super().changeform_view(request, object_id, form_url, context)
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
         raise TypeError(f"{self.opts.verbose_name}: a door does not write; call a service")

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from accounts.admin.desk import DeskAdmin, user_of
-from accounts.admin.tables import change_text
+from accounts.admin.tables import change_text, when
 from accounts.models import (
     AccountLock,
     AccountShare,
@@ -32,7 +32,7 @@ class PositionAdmin(DeskAdmin):
     """What accounts hold."""
 
     account_lookup = "account"
-    list_display = ("account", "instrument", "net", "prev_pos", "bought", "sold", "updated_at")
+    list_display = ("account", "instrument", "net", "prev_pos", "bought", "sold", when("updated_at", "Updated"))
     list_select_related = ("account", "instrument")
     search_fields = ("account__name", "instrument__symbol")
 
@@ -80,7 +80,16 @@ class FillAdmin(DeskAdmin):
     """Executions."""
 
     account_lookup = "account"
-    list_display = ("execution_id", "account", "instrument", "side", "qty", "price", "filled_at", "venue")
+    list_display = (
+        "execution_id",
+        "account",
+        "instrument",
+        "side",
+        "qty",
+        "price",
+        when("filled_at", "Filled", milliseconds=True),
+        "venue",
+    )
     list_select_related = ("account", "instrument")
     search_fields = ("execution_id", "account__name", "instrument__symbol")
     ordering = ("-id",)
@@ -91,7 +100,15 @@ class SodRecordAdmin(DeskAdmin):
     """Start-of-day records."""
 
     account_lookup = "account"
-    list_display = ("trading_day", "account", "instrument", "net", "price", "is_manual", "published_at")
+    list_display = (
+        "trading_day",
+        "account",
+        "instrument",
+        "net",
+        "price",
+        "is_manual",
+        when("published_at", "Published"),
+    )
     list_select_related = ("account", "instrument")
     search_fields = ("account__name", "instrument__symbol")
 
@@ -116,7 +133,10 @@ class AccountLockAdmin(DeskAdmin):
     """Why accounts may not trade, now and before."""
 
     account_lookup = "account"
-    list_display = ("account", "cause", "mode", "opened_at", "opened_by", "reason", "released_at", "released_by")
+    list_display = (
+        "account", "cause", "mode", when("opened_at", "Opened"), "opened_by", "reason", when("released_at", "Released"),
+        "released_by",
+    )  # fmt: skip
     list_select_related = ("account",)
     list_filter = (OpenFilter, "cause", "mode")
     search_fields = ("account__name", "reason")
@@ -141,7 +161,7 @@ class ConnectionAdmin(DeskAdmin):
 class AccountShareAdmin(DeskAdmin):
     """Which accounts are shared with whom: by the company, or with it."""
 
-    list_display = ("account", "owner", "company", "created_at")
+    list_display = ("account", "owner", "company", when("created_at", "Since"))
     list_select_related = ("account__company", "company")
     search_fields = ("account__name", "company__name")
 
@@ -162,17 +182,13 @@ class AccountShareAdmin(DeskAdmin):
 class AuditEntryAdmin(DeskAdmin):
     """Who did what, when, from where and why."""
 
-    list_display = ("at", "actor", "door", "action", "object_name", "change", "reason")
-    list_display_links = ("at",)
+    list_display = (when("at", "When"), "actor", "door", "action", "object_name", "change", "reason")
     list_filter = ("action", "door")
     list_fullwidth = True
     search_fields = ("actor", "action", "object_name", "reason")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
         return visible_entries(request, super().get_queryset(request))
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup == "account__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # Django passes the request
 
     @admin.display(description="Change")
     def change(self, entry: AuditEntry) -> str:
@@ -219,6 +235,6 @@ class CurrencyRateAdmin(DeskAdmin):
 class MarkAdmin(DeskAdmin):
     """Last accepted prices."""
 
-    list_display = ("instrument", "price", "priced_at", "seen_at", "source")
+    list_display = ("instrument", "price", when("priced_at", "Priced"), when("seen_at", "Heard"), "source")
     list_select_related = ("instrument",)
     search_fields = ("instrument__symbol",)

@@ -1,10 +1,12 @@
 """Plain tables for the pages: what stands in a cell, and the words for what changed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from django.contrib import admin
 
 from accounts.models import AuditEntry
 
@@ -60,6 +62,17 @@ def moment(at: datetime | None, *, milliseconds: bool = False) -> Cell:
         return Cell(NOTHING)
     text = f"{at:%Y-%m-%d %H:%M:%S}"
     return Cell(f"{text}.{at.microsecond // 1000:03d}" if milliseconds else text)
+
+
+def when(field: str, label: str, *, milliseconds: bool = False) -> Callable[[Any], str]:
+    """Return a list's column of moments, to the second: Django's own format drops them."""
+
+    @admin.display(description=f"{label} (UTC)", ordering=field)
+    def column(row: Any) -> str:
+        return moment(getattr(row, field), milliseconds=milliseconds).text
+
+    column.__name__ = field
+    return column
 
 
 def words(code: str) -> str:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.admin.credit_tab import UserCreditTab
 from accounts.admin.desk import DeskAdmin, actor_of, has_role_for, may_in_company, own_companies, user_of
 from accounts.admin.refusal import RefusableForm, refusals_on
+from accounts.admin.tables import when
 from accounts.admin.theme import TabularInline
 from accounts.admin.widgets import PasswordInput, TextInput
 from accounts.models import User, UserExchangeSetting
@@ -89,7 +90,7 @@ class UserAdmin(DeskAdmin):
     """People and programs of a company."""
 
     form = UserForm
-    list_display = ("username", "company", "role", "is_active", "last_login")
+    list_display = ("username", "company", "role", "is_active", when("last_login", "Last login"))
     list_select_related = ("company",)
     list_filter = ("role", "is_active")
     search_fields = ("username", "first_name", "last_name", "email")

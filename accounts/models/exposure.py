@@ -97,7 +97,7 @@ class Position(models.Model):
 class Order(models.Model):
     """An order as we know it; the row is committed before the venue hears of it."""
 
-    client_order_id = models.CharField(max_length=64, unique=True)
+    client_order_id = models.CharField(max_length=96, unique=True)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="orders")
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT)
     side = word_field(Side)
@@ -148,7 +148,7 @@ class Fill(models.Model):
     """One execution, applied to the position exactly once: unique by venue and execution id."""
 
     venue = models.CharField(max_length=40)
-    execution_id = models.CharField(max_length=64)
+    execution_id = models.CharField(max_length=128)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="fills")
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="fills")

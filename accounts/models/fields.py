@@ -1,6 +1,6 @@
 """Exact numbers in any database: integers underneath, `Decimal` at the surface, floats refused."""
 
-from decimal import Decimal
+from decimal import Decimal, Inexact
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -9,7 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Combinable, Expression
+from django.db.models.lookups import GreaterThanOrEqual, LessThan
 
+from accounts.rules.exact import EXACT
 from accounts.rules.money import MICROS_PER_UNIT, NANOS_PER_UNIT
 
 SetType = TypeVar("SetType")
@@ -80,12 +82,20 @@ class ScaledDecimalField(models.BigIntegerField[SetType, GetType]):
     def _kept(self, amount: Decimal) -> Decimal:
         if not amount.is_finite():
             raise ValidationError(f"{self.name}: {amount} is not a finite number.")
-        scaled = amount * self.units_per_one
+        try:
+            scaled = EXACT.multiply(amount, self.units_per_one)
+        except Inexact as error:
+            raise ValidationError(f"{self.name}: {amount} has more digits than can be kept.") from error
         if scaled != scaled.to_integral_value():
             raise ValidationError(f"{self.name}: {amount} has more than {self.places} decimals.")
         if abs(scaled) > self.MAX_BIGINT:
             raise ValidationError(f"{self.name}: {amount} is too large.")
         return amount
+
+
+# In place of those of whole numbers, which round a float up and so let it in.
+for lookup in (GreaterThanOrEqual, LessThan):
+    ScaledDecimalField.register_lookup(lookup)
 
 
 class MoneyField(ScaledDecimalField[SetType, GetType]):

@@ -41,7 +41,12 @@ class ProductMargin(models.Model):
             models.CheckConstraint(
                 condition=Q(initial__gte=0, maintenance__gte=0) & (Q(spread=None) | Q(spread__gte=0)),
                 name="margin_sign",
-            )
+            ),
+            # A spread never needs more margin than its two legs alone; the worst case is computed on that ground.
+            models.CheckConstraint(
+                condition=Q(spread=None) | Q(spread__lte=models.F("initial") * 2),
+                name="margin_spread_at_most_two_outrights",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -147,7 +147,11 @@ def _standing(exposure: Exposure) -> ContractExposure:
 
 
 def _oldest(exposures: Iterable[Exposure], marks: Mapping[int, Mark], now: datetime) -> float | None:
-    held = [marks[e.instrument.pk] for e in exposures if e.net and e.instrument.pk in marks]
+    held = [
+        marks[exposure.instrument.pk]
+        for exposure in exposures
+        if exposure.instrument.pk in marks and any(position.net for position in exposure.positions)
+    ]
     return max(((now - mark.seen_at).total_seconds() for mark in held), default=None)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
 
 from accounts.errors import InvalidValue
@@ -34,17 +34,9 @@ def apply_changes(
     Raises:
         InvalidValue: a field is unknown or its value cannot be held; names the field.
     """
-    differing: dict[str, tuple[Any, Any]] = {}
-    for field, value in changes.items():
-        if field not in {f.name for f in row._meta.concrete_fields}:
-            raise InvalidValue(f"{field} is not a setting of {row._meta.verbose_name}.", field=field)
-        old = getattr(row, field)
-        if old != value:
-            differing[field] = (old, value)
-            setattr(row, field, value)
+    differing = _set(row, changes)
     if not differing:
         return {}
-    clean(row)
     row.save(update_fields=list(differing))
     audit.record(
         actor=actor,
@@ -60,6 +52,21 @@ def apply_changes(
     return differing
 
 
+def _set(row: models.Model, changes: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    settings = {field.name for field in row._meta.concrete_fields if not field.primary_key}
+    old: dict[str, Any] = {}
+    for field, value in changes.items():
+        if field not in settings:
+            raise InvalidValue(f"{field} is not a setting of {row._meta.verbose_name}.", field=field)
+        if getattr(row, field) != value:
+            old[field] = getattr(row, field)
+            setattr(row, field, value)
+    if old:
+        clean(row)
+    # Cleaning turns text into what the column holds, which may be what stood there already.
+    return {field: (was, getattr(row, field)) for field, was in old.items() if was != getattr(row, field)}
+
+
 def clean(row: models.Model) -> None:
     """Hold the row against its fields and its constraints.
 
@@ -70,4 +77,22 @@ def clean(row: models.Model) -> None:
         row.full_clean()
     except ValidationError as error:
         field, messages = next(iter(error.message_dict.items()))
-        raise InvalidValue(" ".join(messages), field="" if field == "__all__" else field) from error
+        name = _constrained_field(row) if field == NON_FIELD_ERRORS else field
+        raise InvalidValue(" ".join(messages), field=name) from error
+
+
+def _constrained_field(row: models.Model) -> str:
+    for constraint in row._meta.constraints:
+        try:
+            constraint.validate(type(row), row)
+        except ValidationError:
+            return _main_field(constraint)
+    return ""
+
+
+def _main_field(constraint: models.BaseConstraint) -> str:
+    if isinstance(constraint, models.UniqueConstraint):
+        return constraint.fields[-1]
+    if isinstance(constraint, models.CheckConstraint):
+        return min(constraint.condition.referenced_base_fields - {"id"})
+    return ""

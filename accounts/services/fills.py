@@ -45,10 +45,12 @@ def record_fill(
 
     Raises:
         NotPermitted: the actor may not push fills.
-        InvalidValue: quantity not above 0.
+        InvalidValue: quantity not above 0, or a price that is no finite decimal; names the field.
     """
     if qty <= 0:
         raise InvalidValue("A fill's quantity is above 0.", field="qty")
+    if not isinstance(price, Decimal) or not price.is_finite():
+        raise InvalidValue("A fill's price is a finite decimal.", field="price")
     require(actor, Verb.PUSH_DATA, account)
     position = held_position(account, instrument, now)
     standing = Fill.objects.filter(venue=venue, execution_id=execution_id).first()
@@ -73,7 +75,7 @@ def record_fill(
 def held_position(account: Account, instrument: Instrument, now: datetime) -> Position:
     """Return the position's row, held until the transaction ends; made where there was none."""
     Position.objects.get_or_create(account=account, instrument=instrument, defaults={"updated_at": now})
-    return Position.objects.select_for_update().get(account=account, instrument=instrument)
+    return Position.objects.select_for_update(no_key=True).get(account=account, instrument=instrument)
 
 
 def store_holding(position: Position, holding: Holding, now: datetime) -> None:

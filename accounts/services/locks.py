@@ -35,7 +35,8 @@ def locked_account(account_id: int) -> Account:
     Raises:
         NotFound: no such account.
     """
-    account = Account.objects.select_for_update().filter(pk=account_id).first()
+    # NO KEY: rows that point at the account, an order's or an entry's, may be written meanwhile.
+    account = Account.objects.select_for_update(no_key=True).filter(pk=account_id).first()
     if account is None:
         raise NotFound("Not found")
     return account
@@ -54,7 +55,8 @@ def lock_account(
 ) -> LockResult:
     """Stop new orders on the account and its sub-accounts.
 
-    Safe to repeat: a second call for the same cause and mode changes nothing and writes no second audit entry.
+    Safe to repeat: a second call for the same cause and mode changes nothing and writes no second audit entry, but
+    for one that asks for longer: the lock that stands is then held for longer.
     Working orders stay in the market; canceling them is a liquidation's job.
 
     Args:
@@ -71,6 +73,7 @@ def lock_account(
         raise InvalidValue("Say why the account is locked.", field="reason")
     standing = AccountLock.objects.filter(account=account, cause=cause, mode=mode, released_at=None).first()
     if standing is not None:
+        _hold_longer(standing, release_due_at, actor=actor, reason=reason, now=now)
         return LockResult(standing.pk, is_new=False)
     lock = AccountLock.objects.create(
         account=account,
@@ -84,6 +87,23 @@ def lock_account(
     after = {"cause": cause.value, "mode": mode.value, "release_due_at": release_due_at}
     audit.record(actor=actor, action=AuditAction.ACCOUNT_LOCKED, now=now, subject=account, after=after, reason=reason)
     return LockResult(lock.pk, is_new=True)
+
+
+def _hold_longer(lock: AccountLock, until: datetime | None, *, actor: Actor, reason: str, now: datetime) -> None:
+    before = lock.release_due_at
+    if before is None or (until is not None and until <= before):
+        return
+    lock.release_due_at = until
+    lock.save(update_fields=["release_due_at"])
+    audit.record(
+        actor=actor,
+        action=AuditAction.ACCOUNT_LOCKED,
+        now=now,
+        subject=lock.account,
+        before={"cause": lock.cause, "mode": lock.mode, "release_due_at": before},
+        after={"cause": lock.cause, "mode": lock.mode, "release_due_at": until},
+        reason=reason,
+    )
 
 
 @transaction.atomic
@@ -111,7 +131,8 @@ def unlock_account(
 @transaction.atomic
 def release_due_lock(*, lock_id: int, now: datetime) -> UnlockResult:
     """Lift one lock whose time has come; nothing happens before that time or twice."""
-    lock = AccountLock.objects.select_for_update().select_related("account").get(pk=lock_id)
+    locked_account(AccountLock.objects.values_list("account_id", flat=True).get(pk=lock_id))
+    lock = AccountLock.objects.select_related("account").get(pk=lock_id)
     if lock.released_at is not None or lock.release_due_at is None or lock.release_due_at > now:
         return UnlockResult(0)
     _write_release(lock, actor=TASK, reason="Its time has come", now=now)

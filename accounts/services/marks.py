@@ -27,7 +27,7 @@ def record_marks(marks: Iterable[AcceptedMark]) -> int:
 
     Safe to repeat, and safe out of order: a mark older than the one that stands is left out (F24).
     """
-    newest = {mark.symbol: mark for mark in sorted(marks, key=lambda mark: mark.priced_at)}
+    newest = {mark.symbol: mark for mark in sorted(marks, key=_age)}
     instruments = {row.symbol: row for row in Instrument.objects.filter(symbol__in=sorted(newest))}
     standing = {
         row.instrument.symbol: row
@@ -42,7 +42,7 @@ def record_marks(marks: Iterable[AcceptedMark]) -> int:
             source=mark.source,
         )
         for symbol, mark in sorted(newest.items())
-        if symbol in instruments and (symbol not in standing or standing[symbol].seen_at <= mark.seen_at)
+        if symbol in instruments and (symbol not in standing or _age(standing[symbol]) <= _age(mark))
     ]
     Mark.objects.bulk_create(
         changed,
@@ -51,3 +51,8 @@ def record_marks(marks: Iterable[AcceptedMark]) -> int:
         update_fields=["price", "priced_at", "seen_at", "source"],
     )
     return len(changed)
+
+
+def _age(mark: AcceptedMark | Mark) -> tuple[datetime, datetime]:
+    # By the price's own time first: a price that was long on its way is old however late it is heard.
+    return mark.priced_at, mark.seen_at

@@ -27,6 +27,7 @@ from accounts.services import audit
 
 SEND_TASK = "liquidation.send_order"
 CANCEL_TASK = "liquidation.send_cancel"
+LONGEST_CLIENT_ORDER_ID = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +72,15 @@ def submit_order(*, account_id: int, order: NewOrder, actor: Actor, now: datetim
     instrument = _require_order(order)
     if instrument is None:
         return OrderResult(None, FailureReason.InvalidContract, f"Unknown contract {order.symbol}.")
-    standing = Order.objects.filter(client_order_id=order.client_order_id).first() if order.client_order_id else None
+    our_id = _our_order_id(account, order)
+    standing = Order.objects.filter(client_order_id=our_id).first()
     if standing is not None:
-        return _standing_result(standing, account)
+        return _standing_result(standing)
     denial = check_order(
         OrderRequest(order.symbol, order.side, order.qty, order.is_block_cross),
         [pretrade_level(level, order, instrument, now) for level in lineage],
     )
-    row = _write_order(account, instrument, order, denial, actor=actor, now=now)
+    row = _write_order(account, instrument, order, our_id, denial, actor=actor, now=now)
     if denial is not None:
         return OrderResult(row.pk, denial.reason, denial.text)
     wake(SEND_TASK, row.pk)
@@ -92,7 +94,7 @@ def locked_lineage(account_id: int) -> list[Account]:
         NotFound: no such account.
     """
     depths = dict(AccountPath.objects.filter(descendant=account_id).values_list("ancestor_id", "depth"))
-    rows = list(Account.objects.select_for_update().filter(pk__in=depths).order_by("pk"))
+    rows = list(Account.objects.select_for_update(no_key=True).filter(pk__in=depths).order_by("pk"))
     if not rows:
         raise NotFound("Not found")
     return sorted(rows, key=lambda row: depths[row.pk])
@@ -101,6 +103,8 @@ def locked_lineage(account_id: int) -> list[Account]:
 def _require_order(order: NewOrder) -> Instrument | None:
     if order.qty <= 0:
         raise InvalidValue("Order Qty should be greater than 0", field="qty")
+    if len(order.client_order_id) > LONGEST_CLIENT_ORDER_ID:
+        raise InvalidValue("A client order id has at most 64 characters.", field="client_order_id")
     if order.type in {OrderType.LIMIT, OrderType.STOP_LIMIT} and order.price is None:
         raise InvalidValue("Price should be specified", field="price")
     if order.type in {OrderType.STOP, OrderType.STOP_LIMIT} and order.stop_price is None:
@@ -123,9 +127,15 @@ def _require_on_tick(field: str, price: Decimal | None, instrument: Instrument) 
         ) from error
 
 
-def _standing_result(standing: Order, account: Account) -> OrderResult:
-    if standing.account_id != account.pk:
-        raise InvalidValue("This client order id is taken.", field="client_order_id")
+def _our_order_id(account: Account, order: NewOrder) -> str:
+    """Return the id that the venue will know: the client's own behind its account, so that nobody can take another's.
+
+    A liquidation's ids begin otherwise, and none of a client's can ever be one of them.
+    """
+    return f"U{account.pk}-{order.client_order_id}" if order.client_order_id else f"O-{uuid.uuid4().hex}"
+
+
+def _standing_result(standing: Order) -> OrderResult:
     reason = FailureReason(standing.failure_reason) if standing.failure_reason else None
     return OrderResult(standing.pk, reason, standing.failure_text)
 
@@ -172,11 +182,18 @@ def _margin_after(exposures: Mapping[str, Exposure], order: NewOrder, currency: 
 
 
 def _write_order(
-    account: Account, instrument: Instrument, order: NewOrder, denial: Denial | None, *, actor: Actor, now: datetime
+    account: Account,
+    instrument: Instrument,
+    order: NewOrder,
+    our_id: str,
+    denial: Denial | None,
+    *,
+    actor: Actor,
+    now: datetime,
 ) -> Order:
     connection = connections_of(account).get(instrument.exchange)
     row = Order.objects.create(
-        client_order_id=order.client_order_id or f"O-{uuid.uuid4().hex}",
+        client_order_id=our_id,
         account=account,
         instrument=instrument,
         side=order.side,
@@ -233,7 +250,8 @@ def cancel_order(*, order_id: int, actor: Actor, now: datetime) -> CancelResult:
     Raises:
         NotPermitted, NotFound: the actor may not cancel on this account.
     """
-    order = Order.objects.select_for_update().filter(pk=order_id).select_related("account").first()
+    orders = Order.objects.select_for_update(of=("self",), no_key=True).select_related("account")
+    order = orders.filter(pk=order_id).first()
     if order is None:
         raise NotFound("Not found")
     require(actor, Verb.CANCEL_ORDER, order.account)

@@ -11,7 +11,7 @@ from accounts.models import Account, AccountPath, AccountSession, Instrument, Po
 from accounts.permissions import Actor, require
 from accounts.rules.audit import AuditAction
 from accounts.rules.credit import session_base
-from accounts.rules.money import convert, round_money
+from accounts.rules.money import RateMissing, convert, round_money
 from accounts.rules.pnl import Holding, realized_pnl, session_pnl, start_of_day
 from accounts.rules.roles import Verb
 from accounts.rules.sessions import DEFAULT_RESET, ResetOverride, last_reset_at, trading_day
@@ -49,8 +49,8 @@ def publish_sod(
     """
     account = locked_account(account_id)
     require(actor, Verb.EDIT_SOD, account)
-    if not price.is_finite():
-        raise InvalidValue("The price of a start-of-day record is a finite number.", field="price")
+    if not isinstance(price, Decimal) or not price.is_finite():
+        raise InvalidValue("The price of a start-of-day record is a finite decimal.", field="price")
     day = day or trading_day(now, reset_of(account))
     record, _ = SodRecord.objects.update_or_create(
         account=account,
@@ -103,7 +103,7 @@ def roll_session(
         settlements: Settlement price by symbol.
 
     Raises:
-        InvalidValue: a held contract has no settlement price; nothing is rolled.
+        InvalidValue: a held contract has no settlement price, or a traded one no currency rate; nothing is rolled.
     """
     account = locked_account(account_id)
     require(actor, Verb.PUSH_DATA, account)
@@ -125,7 +125,8 @@ def _roll_positions(
     """Roll every position; return the closed session's realized and whole P/L in the account's currency."""
     realized = whole = Decimal(0)
     rates = currency_rates()
-    for position in Position.objects.select_for_update().filter(account=account).select_related("instrument"):
+    held = Position.objects.select_for_update(of=("self",), no_key=True).filter(account=account).order_by("pk")
+    for position in held.select_related("instrument"):
         spec = contract_spec(position.instrument)
         settlement = settlements.get(spec.symbol)
         if settlement is None and position.net:
@@ -133,10 +134,19 @@ def _roll_positions(
         target = account.credit.currency
         part = realized_pnl(position.holding, spec)
         total = part if settlement is None else session_pnl(position.holding, settlement, spec)
-        realized += convert(part, source=spec.currency, target=target, rates=rates)
-        whole += convert(total, source=spec.currency, target=target, rates=rates)
+        realized += _converted(part, spec.currency, target, rates)
+        whole += _converted(total, spec.currency, target, rates)
         _roll_position(account, position, settlement, day, now)
     return round_money(realized), round_money(whole)
+
+
+def _converted(amount: Decimal, source: str, target: str, rates: Mapping[tuple[str, str], Decimal]) -> Decimal:
+    if not amount:
+        return Decimal(0)
+    try:
+        return convert(amount, source=source, target=target, rates=rates)
+    except RateMissing as error:
+        raise InvalidValue(f"No rate from {source} to {target}.", field="rates") from error
 
 
 def _roll_position(account: Account, position: Position, settlement: Decimal | None, day: date, now: datetime) -> None:

@@ -34,6 +34,12 @@ from accounts.services.changes import apply_changes, clean
 from accounts.services.locks import locked_account
 
 
+USER_SETTINGS = frozenset({"username", "first_name", "last_name", "email", "role", "is_active"})
+"""What may be changed on a user: neither its company nor what would lift it above every company."""
+
+ACCOUNT_SETTINGS = frozenset({"name", "type", "notes"})
+
+
 @transaction.atomic
 def create_company(*, name: str, actor: Actor, now: datetime, **fields: Any) -> Company:
     """Make a company. For the platform: a company administrator has one already.
@@ -47,7 +53,12 @@ def create_company(*, name: str, actor: Actor, now: datetime, **fields: Any) -> 
     clean(company)
     company.save()
     audit.record(
-        actor=actor, action=AuditAction.COMPANY_CREATED, now=now, subject=company, company=company, after={"name": name}
+        actor=actor,
+        action=AuditAction.COMPANY_CREATED,
+        now=now,
+        subject=company,
+        company=company,
+        after={"name": name, **fields},
     )
     return company
 
@@ -63,7 +74,7 @@ def change_company(
         NotPermitted: the actor's role does not allow it.
         InvalidValue: for example an auto-liquidation user of another company; names the field.
     """
-    company = Company.objects.select_for_update().filter(pk=company_id).first()
+    company = Company.objects.select_for_update(no_key=True).filter(pk=company_id).first()
     if company is None:
         raise NotFound("Not found")
     require_company(actor, Verb.EDIT_COMPANY, company)
@@ -99,10 +110,7 @@ def create_user(
     clean(user)
     user.save()
     UserCredit.objects.create(user=user)
-    UserExchangeSetting.objects.bulk_create(
-        UserExchangeSetting(user=user, exchange=exchange, operator_id=operator_id)
-        for exchange, operator_id in (operator_ids or {}).items()
-    )
+    _write_operator_ids(user, operator_ids or {})
     after = {"username": username, "role": role.value, "is_active": is_active, "operator_ids": dict(operator_ids or {})}
     audit.record(actor=actor, action=AuditAction.USER_CREATED, now=now, subject=user, company=company, after=after)
     return user
@@ -124,10 +132,12 @@ def change_user(
         NotFound, NotPermitted: the actor may not edit this user.
         InvalidValue: a field cannot be held; names it.
     """
-    user = User.objects.select_for_update().filter(pk=user_id).first()
+    user = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
     if user is None or user.company is None:
         raise NotFound("Not found")
     require_company(actor, Verb.EDIT_USERS, user.company)
+    for field in sorted(set(changes) - USER_SETTINGS):
+        raise InvalidValue(f"{field} is not a setting of a user.", field=field)
     differing = apply_changes(
         user, changes, actor=actor, action=AuditAction.USER_CHANGED, now=now, reason=reason, company=user.company
     )
@@ -142,10 +152,7 @@ def _replace_operator_ids(
     user: User, before: dict[str, str], after: dict[str, str], *, actor: Actor, now: datetime, reason: str
 ) -> None:
     user.exchange_settings.all().delete()
-    for exchange, operator_id in sorted(after.items()):
-        row = UserExchangeSetting(user=user, exchange=exchange, operator_id=operator_id)
-        clean(row)
-        row.save()
+    _write_operator_ids(user, after)
     audit.record(
         actor=actor,
         action=AuditAction.USER_CHANGED,
@@ -156,6 +163,13 @@ def _replace_operator_ids(
         after={"operator_ids": after},
         reason=reason,
     )
+
+
+def _write_operator_ids(user: User, operator_ids: Mapping[str, str]) -> None:
+    for exchange, operator_id in sorted(operator_ids.items()):
+        row = UserExchangeSetting(user=user, exchange=exchange, operator_id=operator_id)
+        clean(row)
+        row.save()
 
 
 @transaction.atomic
@@ -177,6 +191,7 @@ def create_account(
     """
     require_company(actor, Verb.EDIT_STRUCTURE, company)
     if parent is not None:
+        parent = locked_account(parent.pk)  # no move and no closing of the parent while the paths are written
         _require_hangable(company, parent)
     account = Account(company=company, name=name, type=account_type, parent=parent, created_at=now)
     clean(account)
@@ -221,8 +236,8 @@ def change_account(
     """
     account = locked_account(account_id)
     require(actor, Verb.EDIT_STRUCTURE, account)
-    if {"parent", "company", "closed_at"} & set(changes):
-        raise InvalidValue("Move or close the account by its own action.", field="parent")
+    for field in sorted(set(changes) - ACCOUNT_SETTINGS):
+        raise InvalidValue(f"{field} is not changed here: move or close the account by its own action.", field=field)
     return apply_changes(account, changes, actor=actor, action=AuditAction.ACCOUNT_CHANGED, now=now, reason=reason)
 
 
@@ -234,14 +249,18 @@ def move_account(*, account_id: int, parent: Account | None, actor: Actor, now: 
         NotFound, NotPermitted: the actor may not edit this account.
         InvalidValue: the parent would be below the account, or is not the company's.
     """
+    # Every tree is held, or two moves at once could hang two accounts under each other.
+    everyone = Account.objects.select_for_update(no_key=True).order_by("pk")
+    parents: dict[int, int | None] = dict(everyone.values_list("pk", "parent_id"))
     account = locked_account(account_id)
     require(actor, Verb.EDIT_STRUCTURE, account)
     before = account.parent
     if before == parent:
         return False
     if parent is not None:
+        parent = locked_account(parent.pk)
         _require_hangable(account.company, parent)
-        if would_cycle(account.pk, parent.pk, dict(Account.objects.values_list("pk", "parent_id"))):
+        if would_cycle(account.pk, parent.pk, parents):
             raise InvalidValue(f"{parent.name} is below {account.name}.", field="parent")
     account.parent = parent
     account.save(update_fields=["parent"])

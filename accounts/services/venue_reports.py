@@ -17,6 +17,9 @@ from accounts.services.fills import record_fill
 from accounts.services.orders import NewOrder, locked_lineage, pretrade_level, set_status
 
 
+_AGE = (OrderStatus.PENDING_NEW, OrderStatus.WORKING, OrderStatus.PENDING_CANCEL)
+
+
 @transaction.atomic
 def claim_for_sending(*, order_id: int, now: datetime) -> Order | None:
     """Mark an order as on its way to the venue and return it; None when it must not or need not be sent.
@@ -28,7 +31,7 @@ def claim_for_sending(*, order_id: int, now: datetime) -> Order | None:
     if order is None:
         return None
     lineage = locked_lineage(order.account_id)
-    order = Order.objects.select_for_update().select_related("instrument", "account").get(pk=order_id)
+    order = _held_order(order_id)
     if order.status != OrderStatus.PENDING_NEW:
         return None
     denial = None if order.is_liquidation else _denial_at_sending(order, lineage, now)
@@ -75,7 +78,7 @@ def apply_report(*, order_id: int, report: OrderReport, now: datetime) -> Order:
 
     Safe to repeat and safe out of order: a status never leads back from an end, and fills count whatever came first.
     """
-    order = Order.objects.select_for_update().select_related("instrument", "account").get(pk=order_id)
+    order = _held_order(order_id)
     for execution in report.executions:
         result = record_fill(
             venue=order.venue,
@@ -91,7 +94,8 @@ def apply_report(*, order_id: int, report: OrderReport, now: datetime) -> Order:
             order=order,
         )
         if result.is_new:
-            order.filled_qty += execution.qty
+            # A venue that fills too much fills all the same: the position counts it, the order is full.
+            order.filled_qty = min(order.qty, order.filled_qty + execution.qty)
     if order.filled_qty >= order.qty:
         order.status = OrderStatus.FILLED
     elif order.status in OPEN_STATUSES and not _is_older(OrderStatus(order.status), report.status):
@@ -102,6 +106,12 @@ def apply_report(*, order_id: int, report: OrderReport, now: datetime) -> Order:
     return order
 
 
+def _held_order(order_id: int) -> Order:
+    # Of the order alone: to hold the contract's row as well would make orders of all accounts wait for each other.
+    orders = Order.objects.select_for_update(of=("self",), no_key=True)
+    return orders.select_related("instrument", "account").get(pk=order_id)
+
+
 def _is_older(standing: OrderStatus, reported: OrderStatus) -> bool:
-    """A venue that has not seen our cancel yet still says working."""
-    return standing is OrderStatus.PENDING_CANCEL and reported in OPEN_STATUSES
+    """A venue that has not seen our cancel yet still says working; a late report may say less than we know."""
+    return reported in OPEN_STATUSES and _AGE.index(reported) < _AGE.index(standing)

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.admin.desk import DeskAdmin
+from accounts.admin.tables import when
 from liquidation.models import Alert, Evaluation
 
 
@@ -15,7 +16,15 @@ class EvaluationAdmin(DeskAdmin):
     """Decisions that had consequences."""
 
     account_lookup = "account"
-    list_display = ("decided_at", "account", "kind", "action", "pnl", "threshold", "currency")
+    list_display = (
+        when("decided_at", "Decided", milliseconds=True),
+        "account",
+        "kind",
+        "action",
+        "pnl",
+        "threshold",
+        "currency",
+    )
     list_select_related = ("account",)
     list_filter = ("kind", "action")
     search_fields = ("account__name",)
@@ -41,7 +50,7 @@ class AlertAdmin(DeskAdmin):
     """What a person should look at."""
 
     account_lookup = "account"
-    list_display = ("raised_at", "account", "code", "text", "cleared_at")
+    list_display = (when("raised_at", "Raised"), "account", "code", "text", when("cleared_at", "Cleared"))
     list_select_related = ("account",)
     list_filter = (StandingFilter,)
     search_fields = ("account__name", "code", "text")

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.admin.account_panels import run_tone
 from accounts.admin.desk import DeskAdmin, actor_of
-from accounts.admin.tables import Table, words
+from accounts.admin.tables import Table, when, words
 from accounts.admin.theme import RUN_COLORS, colored
 from accounts.errors import RiskError
 from accounts.permissions import may
@@ -36,7 +36,8 @@ class LiquidationRunAdmin(DeskAdmin):
 
     account_lookup = "account"
     list_display = (
-        "run", "account", "state_word", "cause_word", "requested_at", "requested_by", "ended_at", "reason_word",
+        "run", "account", "state_word", "cause_word", when("requested_at", "Requested", milliseconds=True),
+        "requested_by", when("ended_at", "Ended", milliseconds=True), "reason_word",
     )  # fmt: skip
     list_display_links = ("run",)
     list_select_related = ("account",)
@@ -82,7 +83,7 @@ class LiquidationRunAdmin(DeskAdmin):
         """Return the part of the page that changes; the whole page again when what may be done has changed."""
         run = self._visible(request, run_id)
         response = TemplateResponse(request, "admin/desk/run_live.html", _live(run))
-        if request.GET.get("state") != run.state:
+        if request.GET.get("offered", "") != _offered(run):
             response["HX-Refresh"] = "true"
         return response
 
@@ -115,10 +116,15 @@ class LiquidationRunAdmin(DeskAdmin):
         }
 
 
+def _offered(run: LiquidationRun) -> str:
+    return ",".join(event for event, _ in operations_of(run))
+
+
 def _live(run: LiquidationRun) -> dict[str, Any]:
     orders = Table("orders", "Closing orders", ORDER_COLUMNS, order_rows(run), "No closing order was sent.")
     return {
         "run": run,
+        "offered": _offered(run),
         "state": words(run.state),
         "tone": run_tone(run),
         "cause": words(run.cause),

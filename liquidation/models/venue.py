@@ -14,7 +14,7 @@ from accounts.rules.pnl import Side
 class VenueOrder(models.Model):
     """An order as the exchange knows it."""
 
-    client_order_id = models.CharField(max_length=64, unique=True)
+    client_order_id = models.CharField(max_length=96, unique=True)
     account_ref = models.CharField(max_length=32, db_index=True)
     symbol = models.CharField(max_length=32)
     side = word_field(Side)
@@ -39,7 +39,7 @@ class VenueOrder(models.Model):
 class VenueExecution(models.Model):
     """A trade at the exchange."""
 
-    execution_id = models.CharField(max_length=64, unique=True)
+    execution_id = models.CharField(max_length=128, unique=True)
     order = models.ForeignKey(VenueOrder, on_delete=models.CASCADE, related_name="executions")
     qty = models.PositiveIntegerField()
     price = PriceField()

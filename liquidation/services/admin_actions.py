@@ -14,6 +14,7 @@ from accounts.rules.roles import Verb
 from accounts.selectors import newest_admin_actions, standing_admin_action
 from accounts.services import audit
 from accounts.services.locks import UnlockResult, lock_account, locked_account, release_replaced, unlock_account
+from accounts.services.orders import locked_lineage
 from liquidation.selectors import active_run
 from liquidation.services.runs import request_run
 
@@ -44,7 +45,7 @@ def set_admin_action(
         LiquidationInProgress: the action would loosen while a run is active.
         InvalidValue: the reason code is unknown, or `Other` without a reason; names the field.
     """
-    account = locked_account(account_id)
+    account = locked_lineage(account_id)[0]
     effect = admin_effect(action)
     require(actor, _verb(effect), account)
     _check(account, reason_code, reason)
@@ -106,13 +107,13 @@ def _record(
 
 
 def _apply_lock(account: Account, effect: AdminEffect, reason: str, actor: Actor, now: datetime) -> None:
+    """The administrator's lock is always the newest action's: a hold that follows a lock takes its place."""
     if effect.releases:
         unlock_account(account_id=account.pk, actor=actor, causes=ALL_CAUSES, reason=reason, now=now)
-    if effect.lock_mode is None:
-        return
-    lock_account(
-        account_id=account.pk, actor=actor, cause=LockCause.ADMIN, mode=effect.lock_mode, reason=reason, now=now
-    )
+    if effect.lock_mode is not None:
+        lock_account(
+            account_id=account.pk, actor=actor, cause=LockCause.ADMIN, mode=effect.lock_mode, reason=reason, now=now
+        )
     release_replaced(account=account, cause=LockCause.ADMIN, keep=effect.lock_mode, actor=actor, now=now)
 
 

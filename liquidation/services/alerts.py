@@ -11,10 +11,10 @@ from liquidation.models import Alert
 @transaction.atomic
 def raise_alert(*, account: Account | None, code: str, text: str, now: datetime) -> bool:
     """Raise an alert unless the same one stands; return whether it is new."""
-    if Alert.objects.select_for_update().filter(account=account, code=code, cleared_at=None).exists():
-        return False
-    Alert.objects.create(account=account, code=code, text=text, raised_at=now)
-    return True
+    _, is_new = Alert.objects.get_or_create(
+        account=account, code=code, cleared_at=None, defaults={"text": text, "raised_at": now}
+    )
+    return is_new
 
 
 def clear_alert(*, account: Account | None, code: str, now: datetime) -> bool:

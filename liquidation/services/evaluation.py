@@ -16,8 +16,8 @@ from accounts.rules.money import money_text, round_money
 from accounts.rules.sessions import next_reset_at, next_week_open_at
 from accounts.selectors import subtree_ids, working_orders
 from accounts.services import audit
-from accounts.services.locks import lock_account, locked_account
-from accounts.services.orders import cancel_order
+from accounts.services.locks import lock_account
+from accounts.services.orders import cancel_order, locked_lineage
 from accounts.services.sod import reset_of
 from liquidation.models import Evaluation
 from liquidation.rules.limits import Action, LimitKind, Trigger, UnlockRule, unlock_rule
@@ -83,7 +83,7 @@ def act_on_breach(
     Raises:
         NotFound: the account is gone.
     """
-    account = locked_account(account_id)
+    account = locked_lineage(account_id)[0]
     evaluation = _record(account, trigger, pnl, currency, inputs, now)
     figures = f"P/L {money_text(evaluation.pnl)} of {money_text(evaluation.threshold)} {currency}"
     text = f"{account} reached {trigger.kind}: {figures}"
@@ -143,7 +143,7 @@ def _release_due_at(account: Account, trigger: Trigger, do_not_unlock: bool, now
 @transaction.atomic
 def liquidate_again(*, account_id: int, now: datetime) -> int:
     """Ask for another run of an account that was flat, is still locked for it, and holds something again (F12)."""
-    account = locked_account(account_id)
+    account = locked_lineage(account_id)[0]
     text = f"{account} holds a position again after it was flat"
     raise_alert(account=account, code="POSITION_AFTER_FLAT", text=text, now=now)
     return request_run(account_id=account.pk, cause="POSITION_AFTER_FLAT", actor=ENGINE, now=now).run_id
@@ -155,7 +155,7 @@ def flatten_on_time(*, account_id: int, now: datetime) -> int | None:
 
     Orders are locked out only until the account is flat: nothing stops the trader from going on afterwards.
     """
-    account = locked_account(account_id)
+    account = locked_lineage(account_id)[0]
     limits = AccountAutoLiq.objects.select_for_update().get(account=account)
     if limits.flatten_timestamp is None or limits.flatten_timestamp > now:
         return None

@@ -161,11 +161,11 @@ def test_the_live_part_stops_asking_when_the_run_has_ended(desk: Firm) -> None:
     run = run_of(desk.alpha, with_decision=False)
     client = browser(desk.admin)
     url = f"/admin/liquidation/liquidationrun/{run.pk}/live/"
-    response = client.get(url, {"state": "REQUESTED"})
+    response = client.get(url, {"offered": "STOP"})
     assert b"hx-get" in response.content
     assert "HX-Refresh" not in response
     stop_run(run_id=run.pk, actor=builders.actor(desk.admin), reason="Enough", now=builders.NOW)
-    response = client.get(url, {"state": "REQUESTED"})
+    response = client.get(url, {"offered": "STOP"})
     assert b"hx-get" not in response.content
     assert response["HX-Refresh"] == "true"
 
