@@ -97,7 +97,7 @@ class EmbeddedValkey:
             "dir": str(self._folder),
             "logfile": str(self._log),
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendfsync": "always",
             "save": "",
             "maxmemory-policy": "noeviction",
         }

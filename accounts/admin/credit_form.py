@@ -168,8 +168,7 @@ class AccountCreditForm(CreditForm):
         if self.blocked and "credit_loss_action" in self.fields:
             field = self.fields["credit_loss_action"]
             field.help_text = format_html("{} {}", field.help_text, self.blocked)
-            if isinstance(field.widget, ActionRadio):
-                field.widget.bars_auto_liquidate = True
+            field.widget = ActionRadio(choices=ACTIONS, attrs=field.widget.attrs, bars_auto_liquidate=True)
 
 
 class UserCreditForm(CreditForm):

@@ -90,14 +90,14 @@ class AccountCreditTab(CreditTab):
     )
 
     def has_change_permission(self, request: HttpRequest, obj: Account | None = None) -> bool:
-        if obj is None:
-            return False
         actor = actor_of(request)
-        return not obj.is_closed and (may(actor, Verb.EDIT_CREDIT, obj) or may_change_credit_loss(actor, obj).allowed)
+        return (
+            obj is not None
+            and not obj.is_closed
+            and (may(actor, Verb.EDIT_CREDIT, obj) or may_change_credit_loss(actor, obj).allowed)
+        )
 
-    def form_facts(self, request: HttpRequest, obj: Account | None) -> dict[str, Any]:
-        if obj is None:
-            return {}
+    def form_facts(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         return {"inert": account_inert(actor_of(request), obj), "blocked": auto_liquidate_blocked(obj)}
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:

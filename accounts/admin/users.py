@@ -133,9 +133,7 @@ class UserAdmin(DeskAdmin):
 
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         user = user_of(request)
-        if db_field.name == "company":
-            kwargs["queryset"] = own_companies(user)
-            kwargs["initial"] = user.company_id
+        kwargs |= {"queryset": own_companies(user), "initial": user.company_id}
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def changeform_view(

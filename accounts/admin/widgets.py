@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from django.forms import RadioSelect as _RadioSelect
 
     class RadioSelect(_RadioSelect):
-        def __init__(self, radio_style: int | None = None, attrs: Any = None) -> None: ...
+        def __init__(self, radio_style: int | None = None, attrs: Any = None, choices: Any = ()) -> None: ...
 else:
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
     from unfold.widgets import UnfoldAdminRadioSelectWidget as RadioSelect
@@ -20,7 +20,9 @@ else:
 class ActionRadio(RadioSelect):
     """The credit loss actions; auto-liquidate is barred while it cannot be chosen and does not stand."""
 
-    bars_auto_liquidate = False
+    def __init__(self, *, bars_auto_liquidate: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bars_auto_liquidate = bars_auto_liquidate
 
     def create_option(
         self, name: str, value: Any, label: Any, selected: Any, index: int, subindex: Any = None, attrs: Any = None

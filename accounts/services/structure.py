@@ -33,7 +33,6 @@ from accounts.services import audit
 from accounts.services.changes import apply_changes, clean
 from accounts.services.locks import locked_account
 
-
 USER_SETTINGS = frozenset({"username", "first_name", "last_name", "email", "role", "is_active"})
 """What may be changed on a user: neither its company nor what would lift it above every company."""
 

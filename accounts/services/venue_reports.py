@@ -16,7 +16,6 @@ from accounts.services import audit
 from accounts.services.fills import record_fill
 from accounts.services.orders import NewOrder, locked_lineage, pretrade_level, set_status
 
-
 _AGE = (OrderStatus.PENDING_NEW, OrderStatus.WORKING, OrderStatus.PENDING_CANCEL)
 
 

@@ -63,15 +63,13 @@ def priced_at(evaluation: Evaluation | None) -> datetime | None:
     """Return when the newest price of the decision was made; None where none is kept."""
     if evaluation is None:
         return None
-    return max(_moments(evaluation.inputs.get("marks")), default=None)
+    return max(_moments(evaluation.inputs.get("marks", {})), default=None)
 
 
-def _moments(marks: Any) -> Iterator[datetime]:
-    rows: Sequence[Any] = list(marks.values()) if isinstance(marks, Mapping) else marks or []
-    for row in rows:
-        at = row.get("at") or row.get("priced_at") if isinstance(row, Mapping) else None
-        if isinstance(at, str):
-            yield datetime.fromisoformat(at)
+def _moments(marks: Mapping[str, Mapping[str, Any]]) -> Iterator[datetime]:
+    for mark in marks.values():
+        if mark["at"] is not None:
+            yield datetime.fromisoformat(mark["at"])
 
 
 def order_rows(run: LiquidationRun) -> list[list[Cell]]:

@@ -47,7 +47,7 @@ def set_admin_action(
     """
     account = locked_lineage(account_id)[0]
     effect = admin_effect(action)
-    require(actor, _verb(effect), account)
+    require(actor, _verb(effect, account), account)
     _check(account, reason_code, reason)
     standing = standing_admin_action(newest_admin_actions([account.pk]).get(account.pk), now)
     if standing is action and not _has_more_to_release(account, effect):
@@ -63,10 +63,16 @@ def set_admin_action(
     return AdminActionResult(account.pk, is_new=True, run_id=run_result.run_id)
 
 
-def _verb(effect: AdminEffect) -> Verb:
+def _verb(effect: AdminEffect, account: Account) -> Verb:
+    """Return what the actor must be allowed to do; liquidate-only in the place of a full lock is unlocking."""
     if effect.liquidates:
         return Verb.LIQUIDATE
-    return Verb.LOCK if effect.lock_mode is not None else Verb.UNLOCK
+    if effect.lock_mode is LockMode.LOCKED:
+        return Verb.LOCK
+    standing = AccountLock.objects.filter(
+        account=account, cause=LockCause.ADMIN, mode=LockMode.LOCKED, released_at=None
+    )
+    return Verb.UNLOCK if effect.lock_mode is None or standing.exists() else Verb.LOCK
 
 
 def _check(account: Account, reason_code: str, reason: str) -> None:

@@ -9,9 +9,10 @@ from accounts.models import Account, AccountLock, AuditEntry
 from accounts.rules.locks import LockCause, LockMode, TradingMode
 from accounts.rules.roles import Role
 from accounts.selectors import trading_mode_of
-from liquidation.models import LiquidationRun
+from liquidation.models import Evaluation, LiquidationRun
 from liquidation.rules.states import RunState
 from liquidation.services.runs import stop_run
+from liquidation.services.steps import advance
 from tests import builders
 from tests.doors.admin_fixtures import Firm, browser, firm, run_of
 
@@ -155,6 +156,21 @@ def test_the_runs_page_tells_the_story_from_the_price_in_milliseconds(desk: Firm
     text = response.content.decode()
     assert "Credit loss reached: P/L -8,012.50 of 8,000.00 USD" in text
     assert 'hx-trigger="every 1s"' in text
+
+
+def test_a_finished_run_shows_its_closing_orders_with_their_fills(desk: Firm) -> None:
+    run = run_of(desk.alpha)
+    Evaluation.objects.filter(runs=run).update(inputs={"nets": [3]})
+    for _ in range(8):
+        advance(run_id=run.pk, now=builders.NOW)
+    response = browser(desk.admin).get(f"/admin/liquidation/liquidationrun/{run.pk}/change/")
+    (order,) = response.context["orders"].rows
+    assert [cell.text for cell in order[2:9]] == [
+        "ESZ6", "Sell", "3", "Market", "-", "Filled", "3 at 5990 (15:00:00.000)",
+    ]  # fmt: skip
+    assert response.context["lines"][0].event == "Decision"
+    assert response.context["lines"][-1].state == "Flat"
+    assert ("Nets 1", "3") in response.context["decision"]
 
 
 def test_the_live_part_stops_asking_when_the_run_has_ended(desk: Firm) -> None:

@@ -253,3 +253,10 @@ def test_a_risk_operator_sees_the_settings_and_cannot_save_them(desk: Firm) -> N
     client = browser(desk.operator)
     assert b'name="_save"' not in client.get(page_url(desk.alpha)).content
     assert client.post(page_url(desk.alpha), {"name": "MINE"}).status_code == 403
+
+
+def test_saving_only_the_role_leaves_the_users_credit_alone(desk: Firm) -> None:
+    before = AuditEntry.objects.count()
+    save(browser(desk.admin), desk.viewer, role="TRADER")
+    assert AuditEntry.objects.count() == before + 1
+    assert newest().after == {"role": "TRADER"}

@@ -9,8 +9,10 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.admin.readout import readout_of
 from accounts.models import Account, AuditEntry
 from accounts.rules.roles import Role
+from liquidation.services.alerts import raise_alert
 from tests import builders
 from tests.doors.admin_fixtures import Firm, browser, firm, run_of
 
@@ -236,3 +238,107 @@ def test_an_ancestor_that_acts_is_named(desk: Firm) -> None:
     assert readout.level == "Ignored: auto-liquidate on HOUSE acts for this account."
     assert not readout.is_ready
     assert "HOUSE" in readout.checks[10].reason
+
+
+def test_the_page_of_an_account_costs_the_same_for_one_contract_as_for_four(desk: Firm) -> None:
+    client = browser(desk.admin)
+    few = _queries(client, page_url(desk.alpha))
+    for symbol in ("NQZ6", "GCZ6", "6JZ6"):
+        builders.position(desk.alpha, symbol, price="100")
+        builders.working_order(desk.alpha, symbol)
+        builders.mark(symbol, "100")
+    assert _queries(client, page_url(desk.alpha)) == few
+
+
+def test_a_long_list_is_cut_into_pages_without_losing_the_order_of_the_tree(desk: Firm) -> None:
+    for number in range(60):
+        builders.account(desk.company, f"SUB-{number:02}", parent=desk.house)
+    client = browser(desk.admin)
+    names = [
+        account.name
+        for page in (1, 2)
+        for account in client.get(list_url(Account), {"p": page}).context["cl"].result_list
+    ]
+    assert names == ["HOUSE", "DESK1", "ALPHA-1", *(f"SUB-{number:02}" for number in range(60))]
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "rows"),
+    [
+        ("accounts/order", {"orders": "working"}, 1),
+        ("accounts/order", {"orders": "done"}, 0),
+        ("accounts/accountlock", {"locks": "open"}, 1),
+        ("accounts/accountlock", {"locks": "released"}, 0),
+        ("liquidation/alert", {"alerts": "open"}, 1),
+        ("liquidation/alert", {"alerts": "cleared"}, 0),
+        ("accounts/auditentry", {"account__id__exact": "0"}, 0),
+    ],
+)
+def test_the_records_are_narrowed_by_their_filters(desk: Firm, path: str, values: dict[str, str], rows: int) -> None:
+    builders.lock(desk.alpha)
+    raise_alert(account=desk.alpha, code="PRICE_STALE", text="No price", now=builders.NOW)
+    response = browser(desk.admin).get(f"/admin/{path}/", values)
+    assert len(response.context["cl"].result_list) == rows
+
+
+def test_the_platform_sees_every_company_connection_share_and_user(desk: Firm) -> None:
+    builders.share(desk.house, desk.other)
+    builders.account(desk.other)
+    client = browser(builders.superuser())
+    text = client.get(reverse("admin:accounts_connection_changelist")).content.decode()
+    assert "Stranger Trading" in text
+    assert "Lakeside Futures" in text
+    for path in ("company", "user", "accountshare", "auditentry"):
+        assert b"Stranger Trading" in client.get(f"/admin/accounts/{path}/").content
+
+
+def test_a_shared_account_shows_with_whom_to_both(desk: Firm) -> None:
+    builders.share(desk.house, desk.other)
+    for person in (desk.admin, desk.stranger):
+        assert b"HOUSE" in browser(person).get(reverse("admin:accounts_accountshare_changelist")).content
+
+
+def test_the_list_of_companies_says_whether_the_liquidation_user_is_ready(desk: Firm) -> None:
+    site = admin.site._registry[type(desk.company)]
+    assert site.is_ready(desk.company)
+    liquidator = desk.company.auto_liquidation_user
+    liquidator.is_active = False
+    assert not site.is_ready(desk.company)
+    builders.structure.change_user(
+        user_id=liquidator.pk, changes={"is_active": False}, actor=builders.platform(), now=builders.NOW
+    )
+    assert b"Not active" in browser(desk.admin).get(page_url(desk.company)).content
+
+
+@pytest.mark.parametrize(
+    ("daily_limit", "used", "tone"),
+    [("1000", "150.00", "danger"), ("1500", "100.00", "danger"), ("1800", "83.33", "warning"), ("2000", "75.00", "")],
+)
+def test_a_limit_that_is_nearly_used_is_colored(
+    desk: Firm, settings: Any, daily_limit: str, used: str, tone: str
+) -> None:
+    settings.MARK_MAX_AGE_SECONDS = 10**9
+    changes = {"daily_limit": builders.Decimal(daily_limit)}
+    builders.limits.save_account_credit(
+        account_id=desk.alpha.pk, changes=changes, actor=builders.platform(), now=builders.NOW
+    )
+    figures = {figure.label: figure for figure in readout_of(desk.alpha, builders.NOW).figures}
+    assert (figures["BalanceUsed %"].text, figures["BalanceUsed %"].tone) == (used, tone)
+    assert figures["Age of prices"].text == "0.0 s"
+
+
+def test_a_door_that_would_write_by_itself_is_stopped(desk: Firm) -> None:
+    page = admin.site._registry[AuditEntry]
+    with pytest.raises(TypeError, match="a door does not write"):
+        page.save_model(_request(desk.admin), AuditEntry(), None, change=False)
+    formset = type("Formset", (), {"model": AuditEntry})
+    with pytest.raises(TypeError, match="a door does not write"):
+        page.save_formset(_request(desk.admin), None, formset, change=False)
+
+
+def test_a_user_without_a_company_has_no_tabs_and_cannot_be_changed(desk: Firm) -> None:
+    platform = builders.superuser()
+    response = browser(platform).get(page_url(platform))
+    assert response.status_code == 200
+    assert b'name="_save"' not in response.content
+    assert response.context["inline_admin_formsets"] == []

@@ -50,7 +50,11 @@ def test_an_order_answers_with_its_id(admin_client: APIClient, firm: Firm) -> No
     body = place(admin_client, firm, orderType="Limit", price=5900.25, clOrdId="mine", isAutomated=True, surprise=1)
     order = Order.objects.get()
     assert body == {"orderId": order.pk}
-    assert (order.price, order.client_order_id, order.is_automated) == (Decimal("5900.25"), f"U{firm.account.pk}-mine", True)
+    assert (order.price, order.client_order_id, order.is_automated) == (
+        Decimal("5900.25"),
+        f"U{firm.account.pk}-mine",
+        True,
+    )
     assert (order.status, order.submitted_by) == (OrderStatus.PENDING_NEW, firm.admin)
 
 

@@ -14,6 +14,7 @@ from django.db import connection
 from accounts.models import Account, AuditEntry, Company
 from liquidation.feeds.tape import Tape, read_tapes
 from liquidation.management.commands import replay as replay_command
+from liquidation.replay.answer import answer
 
 pytestmark = pytest.mark.django_db
 
@@ -29,12 +30,12 @@ STORIES = {
 def run(book, *tapes, as_json=True):
     """Exit status, standard output and standard error of one replay."""
     out, err = io.StringIO(), io.StringIO()
-    status = 0
+    arguments = ["--book", str(book), *(part for tape in tapes for part in ("--tape", str(tape)))]
     try:
-        call_command("replay", book=Path(book), tape=[str(tape) for tape in tapes], json=as_json, stdout=out, stderr=err)
+        call_command("replay", *arguments, *(["--json"] if as_json else []), stdout=out, stderr=err)
     except SystemExit as exit_:
-        status = exit_.code
-    return status, out.getvalue(), err.getvalue()
+        return exit_.code, out.getvalue(), err.getvalue()
+    return 0, out.getvalue(), err.getvalue()
 
 
 def answer_of(text):
@@ -94,7 +95,9 @@ def test_the_answer_has_the_keys_of_the_specification():
 
 
 def test_the_same_book_and_tape_give_the_same_answer():
-    answers = {json.dumps(answer_of(run(GOLDEN / "quotes_book.json", GOLDEN / STORIES["quotes"][0][0])[1])) for _ in "12"}
+    answers = {
+        json.dumps(answer_of(run(GOLDEN / "quotes_book.json", GOLDEN / STORIES["quotes"][0][0])[1])) for _ in "12"
+    }
     assert len(answers) == 1
 
 
@@ -170,6 +173,14 @@ def test_a_bar_is_shown_on_a_terminal_only(monkeypatch):
     assert "50%" in terminal.getvalue()
 
 
+def test_progress_is_told_now_and_then(tmp_path):
+    tape = tmp_path / "tape.csv"
+    tape.write_text("time,symbol,price\n" + "2024-03-05T00:00:00Z,ESH4,5000\n" * 1100)
+    done = []
+    answer(only(golden_book(), "SHORT"), read_tapes([Tape(tape)], {"ESH4": Decimal("0.25")}), on_progress=done.append)
+    assert done == [500, 1000]
+
+
 ES = "2024-03-05T00:00:{:02}Z,ESH4,{}"
 
 
@@ -230,13 +241,15 @@ def test_the_best_resting_price_of_each_side_is_the_one_that_fills(tmp_path):
         {"account": "LONG", "symbol": "ESH4", "side": side, "qty": 1, "type": "LIMIT", "price": price}
         for side, price in (("SELL", "5020"), ("SELL", "5010"), ("BUY", "4980"), ("BUY", "4990"))
     ]
-    _, found = told(tmp_path, book, ES.format(0, "5000"), ES.format(1, "5010"), ES.format(2, "4990"), ES.format(3, "5000"))
+    _, found = told(
+        tmp_path, book, ES.format(0, "5000"), ES.format(1, "5010"), ES.format(2, "4990"), ES.format(3, "5000")
+    )
     # sold one at 5010 (+500), bought one at 4990: (5000 - 4990) x 50 = +500, the other at 5000: 0
     assert (found["accounts"][0]["session_pnl"], found["accounts"][0]["working_orders"]) == ("1000.00", 2)
 
 
 def test_a_price_off_the_tick_is_not_believed(tmp_path):
-    _, found = told(tmp_path, only(golden_book(), "SHORT"), ES.format(0, "5000"), ES.format(1, "5050.10"))
+    _, found = told(tmp_path, only(golden_book(), "STAGED"), ES.format(0, "5000"), ES.format(1, "5050.10"))
     assert found["alerts"] == [{"at": "2024-03-05T00:00:01.000Z", "account": None, "code": "MARK_OFF_TICK:ESH4"}]
     assert found["accounts"][0]["session_pnl"] == "0.00"
 

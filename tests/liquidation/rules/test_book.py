@@ -248,6 +248,11 @@ ONE_FAULT = [
     (["position", 0, "net"], None, "position[0].net: is missing"),
     (["position", 0, "net"], 2**31, "position[0].net: 2147483648 is not between -2147483647 and 2147483647"),
     (["position", 0, "price"], None, "position[0].price: is missing"),
+    (
+        ["position", 0, "price"],
+        "9000000000",
+        "position[0].price: the net position times its price is too large",
+    ),
     (["order", 0, "qty"], 0, "order[0].qty: 0 is not between 1 and 2147483647"),
     (["order", 0, "side"], "buy", 'order[0].side: "buy" is not one of BUY, SELL'),
     (["order", 0, "type"], "STOP", 'order[0].type: "STOP" is not one of LIMIT, MARKET'),

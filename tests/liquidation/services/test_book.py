@@ -200,7 +200,11 @@ def test_the_session_starts_from_the_daily_limit(house):
 
 def test_a_position_is_a_start_of_day_position_here_and_at_the_exchange(house):
     position = Position.objects.get(account=house)
-    assert (position.prev_pos, position.prev_price, position.open_value) == (-3, Decimal("1651.75"), Decimal("-4955.25"))
+    assert (position.prev_pos, position.prev_price, position.open_value) == (
+        -3,
+        Decimal("1651.75"),
+        Decimal("-4955.25"),
+    )
     record = SodRecord.objects.get(account=house)
     assert (record.net, record.price, record.is_manual) == (-3, Decimal("1651.75"), True)
     assert VenuePosition.objects.get(account_ref=str(house.pk)).net == -3
@@ -261,7 +265,7 @@ def test_a_book_with_faults_loads_nothing():
 
 
 def test_one_fault_is_not_many():
-    with pytest.raises(BookRefused, match="^The book has 1 fault.$"):
+    with pytest.raises(BookRefused, match=r"^The book has 1 fault\.$"):
         load({"colour": 1})
 
 
@@ -373,13 +377,9 @@ def test_a_parent_whose_name_two_companies_use_is_written_with_its_company():
 
 def test_what_a_book_cannot_hold_is_told(house):
     assert left_out() == []
-    lock_account(
-        account_id=house.pk, actor=ENGINE, cause=LockCause.ADMIN, mode=LockMode.LOCKED, reason="Look", now=NOW
-    )
+    lock_account(account_id=house.pk, actor=ENGINE, cause=LockCause.ADMIN, mode=LockMode.LOCKED, reason="Look", now=NOW)
     given_to = AccountConnection.objects.get()
-    assign_connection(
-        account_id=house.pk, connection=given_to.connection, actor=PLATFORM, now=NOW, is_removed=True
-    )
+    assign_connection(account_id=house.pk, connection=given_to.connection, actor=PLATFORM, now=NOW, is_removed=True)
     Order.objects.filter(account=house).update(
         type=OrderType.STOP, stop_price=Decimal(1), time_in_force=TimeInForce.DAY
     )
@@ -396,7 +396,12 @@ def books(draw):
     accounts, shares = [], []
     for number in range(draw(st.integers(0, 6))):
         account = copy.deepcopy(BOOK["account"][draw(st.integers(0, 1))])
-        account |= {"name": f"A{number}", "company": draw(st.sampled_from(companies)), "connections": [], "parent": None}
+        account |= {
+            "name": f"A{number}",
+            "company": draw(st.sampled_from(companies)),
+            "connections": [],
+            "parent": None,
+        }
         account["type"] = draw(st.sampled_from(["ROUTING_EXTERNAL", "ROUTING_INTERNAL", "NON_ROUTING"]))
         account["credit"]["daily_limit"] = draw(st.none() | amount)
         account["auto_liq"] = draw(st.sampled_from([{}, {"trailingMaxDrawdown": "12.5"}, {"changesLocked": True}]))
@@ -447,9 +452,7 @@ def test_the_commands_carry_a_book_from_file_to_file(tmp_path, capsys):
 
 
 def test_a_book_is_written_to_standard_output_with_what_it_cannot_hold_beside_it(house):
-    lock_account(
-        account_id=house.pk, actor=ENGINE, cause=LockCause.ADMIN, mode=LockMode.LOCKED, reason="Look", now=NOW
-    )
+    lock_account(account_id=house.pk, actor=ENGINE, cause=LockCause.ADMIN, mode=LockMode.LOCKED, reason="Look", now=NOW)
     out, err = io.StringIO(), io.StringIO()
     call_command("dump_book", stdout=out, stderr=err)
     assert json.loads(out.getvalue()) == BOOK
