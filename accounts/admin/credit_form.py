@@ -147,9 +147,10 @@ def _reset_above(account: Account) -> str | None:
     return f"{binding.account} resets at {time}; a sub-account cannot hold another time."
 
 
-def auto_liquidate_blocked(account: Account) -> str:
-    """Return why auto-liquidate cannot be chosen; empty when it can."""
-    if account.company.auto_liquidation_user_id is None:
+def auto_liquidate_blocked(actor: Actor, account: Account) -> str:
+    """Return why auto-liquidate cannot be chosen; empty when it can. Who chooses it may close with their own user."""
+    companies = (account.company, actor.user.company if actor.user else None)
+    if all(company is None or company.auto_liquidation_user_id is None for company in companies):
         return f"Auto-liquidate cannot be chosen: {account.company} has no auto-liquidation user."
     return "" if account.is_routing else "Auto-liquidate cannot be chosen: the account's type cannot route orders."
 

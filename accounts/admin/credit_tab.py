@@ -98,7 +98,10 @@ class AccountCreditTab(CreditTab):
         )
 
     def form_facts(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        return {"inert": account_inert(actor_of(request), obj), "blocked": auto_liquidate_blocked(obj)}
+        return {
+            "inert": account_inert(actor_of(request), obj),
+            "blocked": auto_liquidate_blocked(actor_of(request), obj),
+        }
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "credit_loss_action":

@@ -113,9 +113,7 @@ def figures_of(exposures: Mapping[str, Exposure], *, currency: str, now: datetim
         if open_part is None:
             gaps.append(f"No current price of {exposure.instrument.symbol}.")
         opened = None if opened is None or open_part is None else opened + open_part
-    margin = _margin_or_none(
-        {symbol: _standing(exposure) for symbol, exposure in exposures.items()}, exposures, currency, gaps
-    )
+    margin = _margin_or_none(exposures, currency, gaps)
     return TreeFigures(
         currency=currency,
         realized_pnl=realized,
@@ -142,10 +140,6 @@ def is_stale(mark: Mark, now: datetime) -> bool:
     return now - mark.seen_at > timedelta(seconds=settings.MARK_MAX_AGE_SECONDS)
 
 
-def _standing(exposure: Exposure) -> ContractExposure:
-    return exposure.with_order(Side.BUY, 0)
-
-
 def _oldest(exposures: Iterable[Exposure], marks: Mapping[int, Mark], now: datetime) -> float | None:
     held = [
         marks[exposure.instrument.pk]
@@ -156,8 +150,7 @@ def _oldest(exposures: Iterable[Exposure], marks: Mapping[int, Mark], now: datet
 
 
 def margin_of(
-    by_symbol: Mapping[str, ContractExposure],
-    exposures: Mapping[str, Exposure],
+    contracts: Iterable[tuple[Instrument, ContractExposure]],
     *,
     currency: str,
     margins: Mapping[str, ProductMarginRate],
@@ -170,8 +163,7 @@ def margin_of(
         RateMissing: a contract's currency cannot be converted.
     """
     by_currency: dict[str, dict[str, list[ContractExposure]]] = defaultdict(lambda: defaultdict(list))
-    for symbol, contract in by_symbol.items():
-        instrument = exposures[symbol].instrument
+    for instrument, contract in contracts:
         by_currency[instrument.currency][instrument.product].append(contract)
     return sum(
         (
@@ -182,11 +174,10 @@ def margin_of(
     )
 
 
-def _margin_or_none(
-    by_symbol: Mapping[str, ContractExposure], exposures: Mapping[str, Exposure], currency: str, gaps: list[str]
-) -> Decimal | None:
+def _margin_or_none(exposures: Mapping[str, Exposure], currency: str, gaps: list[str]) -> Decimal | None:
+    standing = [(exposure.instrument, exposure.with_order(Side.BUY, 0)) for exposure in exposures.values()]
     try:
-        return margin_of(by_symbol, exposures, currency=currency, margins=margin_rates(), rates=currency_rates())
+        return margin_of(standing, currency=currency, margins=margin_rates(), rates=currency_rates())
     except MarginMissing as error:
         gaps.append(f"No margin of {error.product}.")
     except RateMissing as error:

@@ -93,6 +93,5 @@ def _constrained_field(row: models.Model) -> str:
 def _main_field(constraint: models.BaseConstraint) -> str:
     if isinstance(constraint, models.UniqueConstraint):
         return constraint.fields[-1]
-    if isinstance(constraint, models.CheckConstraint):
-        return min(constraint.condition.referenced_base_fields - {"id"})
-    return ""
+    condition = constraint.condition if isinstance(constraint, models.CheckConstraint) else None
+    return min(condition.referenced_base_fields - {"id"}) if isinstance(condition, models.Q) else ""

@@ -171,12 +171,12 @@ def pretrade_level(account: Account, order: NewOrder, instrument: Instrument, no
 
 
 def _margin_after(exposures: Mapping[str, Exposure], order: NewOrder, currency: str) -> Decimal | None:
-    contracts = {
-        symbol: exposure.with_order(order.side, order.qty if symbol == order.symbol else 0)
+    contracts = [
+        (exposure.instrument, exposure.with_order(order.side, order.qty if symbol == order.symbol else 0))
         for symbol, exposure in exposures.items()
-    }
+    ]
     try:
-        return margin_of(contracts, exposures, currency=currency, margins=margin_rates(), rates=currency_rates())
+        return margin_of(contracts, currency=currency, margins=margin_rates(), rates=currency_rates())
     except (MarginMissing, RateMissing):
         return None  # the rule denies what it would have needed the margin for
 

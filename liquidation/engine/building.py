@@ -9,9 +9,10 @@ from accounts.models import Account, AccountAutoLiq, Instrument
 from accounts.rules.credit import CreditLossAction
 from accounts.rules.hierarchy import AutoLiquidateSetting, LevelStatus, LevelVerdict, auto_liquidate_levels
 from accounts.rules.locks import AdminAction, LockCause, LockMode, admin_effect
-from accounts.rules.margin import ContractExposure, MarginMissing, ProductMarginRate, total_margin
+from accounts.rules.margin import ContractExposure, MarginMissing, ProductMarginRate
 from accounts.rules.money import RateMissing, convert, value_to_money
 from accounts.rules.pnl import Side
+from accounts.selectors.figures import margin_of
 from liquidation.engine.nodes import ZERO, Node
 from liquidation.engine.snapshot import Snapshot
 from liquidation.rules.autoliq import AutoLiqLimits, DrawdownMode, SessionFigures
@@ -172,19 +173,11 @@ def _price_exposure(node: Node, held: Mapping[str, Held], tables: Tables, faults
 
 
 def _margin(held: Mapping[str, Held], currency: str, tables: Tables) -> Decimal | None:
-    by_currency: dict[str, dict[str, list[ContractExposure]]] = defaultdict(lambda: defaultdict(list))
-    for symbol, part in held.items():
-        instrument = part.instrument
-        contract = ContractExposure(symbol, part.net, part.buys, part.sells)
-        by_currency[instrument.currency][instrument.product].append(contract)
+    contracts = [
+        (part.instrument, ContractExposure(symbol, part.net, part.buys, part.sells)) for symbol, part in held.items()
+    ]
     try:
-        return sum(
-            (
-                convert(total_margin(products, tables.margins), source=code, target=currency, rates=tables.rates)
-                for code, products in by_currency.items()
-            ),
-            ZERO,
-        )
+        return margin_of(contracts, currency=currency, margins=tables.margins, rates=tables.rates)
     except MarginMissing:
         return None  # a margin limit becomes a gap and is alerted
 

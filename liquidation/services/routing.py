@@ -4,13 +4,14 @@ A venue is called outside any transaction, after the intent is committed; the cl
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from accounts.models import Order
 from accounts.rules.orders import OrderReport, OrderType, TimeInForce
 from accounts.rules.pnl import Side
 from accounts.services.venue_reports import apply_report, claim_for_sending
-from liquidation.gateways.base import OrderTicket, VenueUnavailable
+from liquidation.gateways.base import Gateway, OrderTicket, VenueUnavailable
 from liquidation.gateways.registry import gateway
 
 logger = logging.getLogger(__name__)
@@ -41,13 +42,7 @@ def send_cancel(*, order_id: int, now: datetime) -> Order:
     Args:
         now: Aware UTC.
     """
-    order = Order.objects.get(pk=order_id)
-    try:
-        report = gateway(order.venue).cancel(order.client_order_id)
-    except VenueUnavailable:
-        logger.warning("No answer from %s to the cancel of %s: asked again later", order.venue, order.client_order_id)
-        return order
-    return order if report is None else apply_report(order_id=order.pk, report=report, now=now)
+    return _ask(order_id, lambda venue, name: venue.cancel(name), now)
 
 
 def refresh_order(*, order_id: int, now: datetime) -> Order:
@@ -56,19 +51,17 @@ def refresh_order(*, order_id: int, now: datetime) -> Order:
     Args:
         now: Aware UTC.
     """
+    return _ask(order_id, lambda venue, name: venue.order_status(name), now)
+
+
+def _ask(order_id: int, question: Callable[[Gateway, str], OrderReport | None], now: datetime) -> Order:
     order = Order.objects.get(pk=order_id)
     try:
-        report = gateway(order.venue).order_status(order.client_order_id)
+        report = question(gateway(order.venue), order.client_order_id)
     except VenueUnavailable:
         logger.warning("No answer from %s about order %s: asked again later", order.venue, order.client_order_id)
         return order
     return order if report is None else apply_report(order_id=order.pk, report=report, now=now)
-
-
-def take_report(*, client_order_id: str, report: OrderReport, now: datetime) -> Order | None:
-    """Take in a report that a venue sent by itself; None for an order that is not ours."""
-    order = Order.objects.filter(client_order_id=client_order_id).first()
-    return None if order is None else apply_report(order_id=order.pk, report=report, now=now)
 
 
 def _ticket(order: Order) -> OrderTicket:

@@ -129,7 +129,9 @@ def _operate(
     if not reason.strip():
         raise InvalidValue("Say why.", field="reason")
     try:
-        record_event(run, event, now, text=f"{actor.name}: {reason}", reason="" if event is RunEvent.RESUME else "BY_HAND")
+        record_event(
+            run, event, now, text=f"{actor.name}: {reason}", reason="" if event is RunEvent.RESUME else "BY_HAND"
+        )
     except InvalidTransition as error:
         raise Conflict(f"Run {run.pk} is {run.state}: this is not possible now.") from error
     audit.record(actor=actor, action=action, now=now, subject=run, account=run.account, reason=reason)

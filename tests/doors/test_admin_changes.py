@@ -260,3 +260,24 @@ def test_saving_only_the_role_leaves_the_users_credit_alone(desk: Firm) -> None:
     save(browser(desk.admin), desk.viewer, role="TRADER")
     assert AuditEntry.objects.count() == before + 1
     assert newest().after == {"role": "TRADER"}
+
+
+def test_a_company_an_account_is_shared_with_may_close_it_with_its_own_user(desk: Firm) -> None:
+    bare = builders.company("Bare", liquidation_user=False)
+    account = builders.account(bare, "BARE-1", daily_limit="1000")
+    builders.share(account, desk.other)
+    client = browser(desk.stranger)
+    assert b"cannot be chosen" not in client.get(page_url(account)).content
+    values = {f"{CREDIT}-0-credit_loss_action": "AUTO_LIQUIDATE", f"{CREDIT}-0-credit_loss_pct": "80"}
+    response = save(client, account, **values)
+    assert response.status_code == 302, [i.formset.errors for i in response.context["inline_admin_formsets"]] + [
+        response.context["adminform"].form.errors
+    ]
+    credit = AccountCredit.objects.get(account=account)
+    assert (credit.credit_loss_action, credit.credit_loss_company) == ("AUTO_LIQUIDATE", desk.other)
+
+
+def test_a_non_routing_account_cannot_choose_auto_liquidate(desk: Firm) -> None:
+    account = builders.account(desk.company, "NOTE", account_type=builders.AccountType.NON_ROUTING, daily_limit="1000")
+    text = browser(desk.admin).get(page_url(account)).content.decode()
+    assert "Auto-liquidate cannot be chosen: the account" in text

@@ -11,10 +11,11 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from accounts.models import Account, AuditEntry, Company
+from accounts.models import Account, AuditEntry, Company, guards
 from liquidation.feeds.tape import Tape, read_tapes
 from liquidation.management.commands import replay as replay_command
 from liquidation.replay.answer import answer
+from liquidation.replay.scratch import scratch_database
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +116,13 @@ def test_the_installation_is_neither_read_nor_changed():
     assert connection.settings_dict["NAME"] == installed
     assert list(Company.objects.all()) == [company]
     assert Account.objects.count() == AuditEntry.objects.count() == 0
+
+
+def test_the_scratch_database_is_built_like_the_installation():
+    installed = set(connection.introspection.table_names()) - {"django_migrations"}
+    with scratch_database():
+        assert set(connection.introspection.table_names()) == installed
+        assert guards.are_installed(connection)
 
 
 def test_faults_of_book_and_tapes_are_told_together_and_nothing_is_run(tmp_path):

@@ -107,7 +107,7 @@ def test_case_57_both_routing_types_pass_and_the_third_fails_9(account_type, exp
     assert failed(account_type=account_type) == expected
 
 
-@pytest.mark.parametrize("action", set(CreditLossAction) - {CreditLossAction.AUTO_LIQUIDATE})
+@pytest.mark.parametrize("action", sorted(set(CreditLossAction) - {CreditLossAction.AUTO_LIQUIDATE}))
 def test_any_other_action_fails_10(action):
     assert failed(credit_loss_action=action) == [10]
 

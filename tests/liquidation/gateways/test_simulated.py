@@ -70,7 +70,7 @@ def test_a_resting_order_fills_when_the_price_comes_to_it(priced: None) -> None:
     VENUE.submit(limit(price="5990"))
     assert VENUE.move_price("ESZ6", Decimal("5990.25"), NOW) == []
     assert VENUE.move_price("NQZ6", Decimal(1), NOW) == []
-    assert VENUE.move_price("ESZ6", Decimal("5989"), NOW) == ["A"]
+    assert VENUE.move_price("ESZ6", Decimal(5989), NOW) == ["A"]
     report = VENUE.order_status("A")
     assert report is not None
     assert prices(report) == [(2, Decimal(5990))]

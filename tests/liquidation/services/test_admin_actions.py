@@ -120,7 +120,7 @@ def test_normal_again_lifts_what_was_locked_since(account: Account) -> None:
 )
 def test_nothing_is_loosened_while_a_run_is_active(account: Account, action: AdminAction) -> None:
     act(account, AdminAction.LIQUIDATE_IMMEDIATELY)
-    with pytest.raises(LiquidationInProgress, match="^Liquidation is in progress$"):
+    with pytest.raises(LiquidationInProgress, match=r"^Liquidation is in progress$"):
         act(account, action)
     assert (locks(account), AdminActionRecord.objects.count()) == (LOCKED, 1)
 
@@ -157,7 +157,7 @@ def test_an_unknown_code_is_refused_by_name(account: Account) -> None:
 
 def test_a_closed_account_is_refused(account: Account) -> None:
     structure.close_account(account_id=account.pk, actor=b.platform(), now=b.NOW, reason="gone")
-    with pytest.raises(AccountClosed, match="^Account is closed$"):
+    with pytest.raises(AccountClosed, match=r"^Account is closed$"):
         act(account, AdminAction.LOCK_TRADING_IMMEDIATELY)
 
 
