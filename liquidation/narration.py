@@ -52,8 +52,8 @@ class Narrator:
 
     def lines(self) -> list[str]:
         """Return what happened since the last call, oldest first."""
-        told = [*self._decisions(), *self._runs(), *self._people()]
-        return [told_at(at, text) for at, text in sorted(told)]
+        told = [*self._people(), *self._decisions(), *self._runs()]
+        return [told_at(at, text) for at, text in sorted(told, key=lambda event: event[0])]
 
     def _decisions(self) -> Iterator[tuple[datetime, str]]:
         for decision in Evaluation.objects.filter(pk__gt=self._decision).select_related("account").order_by("pk"):

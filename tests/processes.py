@@ -1,11 +1,13 @@
 """Real processes for tests: a Celery worker that can be killed at any moment."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -85,3 +87,18 @@ class WorkerProcess:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(timeout=10)
+
+
+def until(is_so: Callable[[], object], seconds: float = 30) -> bool:
+    """Return whether something that another process does comes true in time; looks every twentieth of a second."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        threading.Event().wait(0.05)
+    return True
+
+
+def ends(handle: int, seconds: float = 10) -> bool:
+    """Return whether the process behind a pid's handle (`os.pidfd_open`) ends within the time."""
+    return bool(select.select([handle], [], [], seconds)[0])

@@ -81,7 +81,11 @@ class DeskAdmin(ModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = kwargs.pop("form", None) or (self.form if issubclass(self.form, RefusableForm) else RefusableForm)
-        bound = type("BoundForm", (form,), {"refusal": refusal_on(request, self.model)} | self.form_facts(request, obj))
+        read_only = dict.fromkeys(
+            name for name in self.get_readonly_fields(request, obj) if name in form.declared_fields
+        )
+        facts = {"refusal": refusal_on(request, self.model)} | self.form_facts(request, obj) | read_only
+        bound = type("BoundForm", (form,), facts)
         return super().get_form(request, obj, change=change, form=bound, **kwargs)
 
     def form_facts(self, request: HttpRequest, obj: Any) -> dict[str, Any]:

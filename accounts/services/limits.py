@@ -65,7 +65,8 @@ def _require_open(account: Account) -> None:
 
 
 def _require_known(credit: AccountCredit, changes: Mapping[str, Any]) -> None:
-    for field in sorted(set(changes) - {field.name for field in credit._meta.concrete_fields}):
+    settings = {field.name for field in credit._meta.concrete_fields if not field.primary_key}
+    for field in sorted(set(changes) - settings):
         raise InvalidValue(f"{field} is not a credit setting.", field=field)
 
 

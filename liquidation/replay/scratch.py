@@ -36,6 +36,5 @@ def _make_tables(connection: BaseDatabaseWrapper) -> None:
     """Make the tables as the models are now: the migrations come to the same, a second later."""
     with connection.schema_editor() as editor:
         for model in apps.get_models():
-            if model._meta.managed and not model._meta.proxy:
-                editor.create_model(model)
+            editor.create_model(model)
     guards.install(connection)

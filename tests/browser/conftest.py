@@ -71,5 +71,5 @@ def open_page(chromium: Browser, live_server: Any) -> Iterator[OpenPage]:
 
 
 def _stays_here(request: Request, home: str, faults: list[str]) -> None:
-    if not request.url.startswith((home, "data:", "blob:")):
+    if not request.url.startswith((home, "data:", "blob:", "about:")):
         faults.append(f"left the machine: {request.url}")

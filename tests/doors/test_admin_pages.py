@@ -11,7 +11,6 @@ from django.urls import reverse
 
 from accounts.admin.readout import readout_of
 from accounts.models import Account, AuditEntry
-from accounts.rules.roles import Role
 from liquidation.services.alerts import raise_alert
 from tests import builders
 from tests.doors.admin_fixtures import Firm, browser, firm, run_of
@@ -111,11 +110,6 @@ def test_the_company_filter_and_the_search_narrow_the_list(desk: Firm) -> None:
     assert [account.name for account in found] == ["ALPHA-1"]
 
 
-def test_the_company_filter_names_no_stranger(desk: Firm) -> None:
-    builders.account(desk.other, "OTHER-1")
-    assert b"Stranger Trading" not in browser(desk.admin).get(list_url(Account)).content
-
-
 def _queries(client: Any, url: str) -> int:
     client.get(url)
     with CaptureQueriesContext(connection) as queries:
@@ -150,59 +144,6 @@ def test_the_first_page_counts_by_state_and_shows_runs_and_events(desk: Firm) ->
     text = response.content.decode()
     assert f"Run {run.pk}" in text
     assert "too risky" in text
-
-
-def test_a_stranger_finds_nothing_of_another_company(desk: Firm) -> None:
-    client = browser(desk.stranger)
-    for row in (desk.alpha, desk.company, desk.viewer, run_of(desk.alpha)):
-        response = client.get(page_url(row))
-        assert response.status_code in {302, 404}, row
-    assert b"ALPHA-1" not in client.get(list_url(Account)).content
-    assert b"Lakeside" not in client.get(list_url(AuditEntry)).content
-
-
-def test_a_trader_sees_the_trees_assigned_to_him_and_himself(desk: Firm) -> None:
-    trader = builders.trader(desk.company, desk.desk, username="tom")
-    client = browser(trader)
-    listed = client.get(list_url(Account)).context["cl"].result_list
-    assert [account.name for account in listed] == ["DESK1", "ALPHA-1"]
-    users = client.get(reverse("admin:accounts_user_changelist")).context["cl"].result_list
-    assert list(users) == [trader]
-    audit = client.get(list_url(AuditEntry)).context["cl"].result_list
-    assert {entry.account.name for entry in audit} == {"DESK1", "ALPHA-1"}
-
-
-def test_a_view_only_user_sees_and_cannot_save(desk: Firm) -> None:
-    client = browser(desk.viewer)
-    page = client.get(page_url(desk.alpha))
-    assert page.status_code == 200
-    assert b'name="_save"' not in page.content
-    assert client.post(page_url(desk.alpha), {"name": "MINE"}).status_code == 403
-    assert page.context["desk_actions"] == []
-
-
-def test_an_inactive_user_is_sent_to_the_login(desk: Firm) -> None:
-    client = browser(desk.viewer)
-    type(desk.viewer).objects.filter(pk=desk.viewer.pk).update(is_active=False)
-    assert client.get(reverse("admin:index")).status_code == 302
-
-
-def test_the_page_of_a_shared_account_lets_the_other_company_change_only_the_credit_loss_box(desk: Firm) -> None:
-    builders.share(desk.house, desk.other)
-    page = browser(desk.stranger).get(page_url(desk.house))
-    (credit,) = page.context["inline_admin_formsets"][0].formset.forms
-    disabled = {name for name, field in credit.fields.items() if field.disabled}
-    assert {"credit_loss_action", "credit_loss_pct"}.isdisjoint(disabled)
-    assert {"daily_limit", "check_credit", "create_sod"} <= disabled
-
-
-def test_an_account_administrator_finds_the_credit_loss_box_greyed_with_the_reason(desk: Firm) -> None:
-    keeper = builders.user(desk.company, username="kim", role=Role.ACCOUNT_ADMIN)
-    builders.structure.assign_user(account_id=desk.alpha.pk, user=keeper, actor=builders.platform(), now=builders.NOW)
-    page = browser(keeper).get(page_url(desk.alpha))
-    (credit,) = page.context["inline_admin_formsets"][0].formset.forms
-    assert credit.fields["credit_loss_action"].disabled
-    assert "Only a company administrator may change this box." in page.content.decode()
 
 
 def test_the_readout_shows_the_figures_the_readiness_and_the_level(desk: Firm, settings: Any) -> None:
@@ -281,23 +222,6 @@ def test_the_records_are_narrowed_by_their_filters(desk: Firm, path: str, values
     assert len(response.context["cl"].result_list) == rows
 
 
-def test_the_platform_sees_every_company_connection_share_and_user(desk: Firm) -> None:
-    builders.share(desk.house, desk.other)
-    builders.account(desk.other)
-    client = browser(builders.superuser())
-    text = client.get(reverse("admin:accounts_connection_changelist")).content.decode()
-    assert "Stranger Trading" in text
-    assert "Lakeside Futures" in text
-    for path in ("company", "user", "accountshare", "auditentry"):
-        assert b"Stranger Trading" in client.get(f"/admin/accounts/{path}/").content
-
-
-def test_a_shared_account_shows_with_whom_to_both(desk: Firm) -> None:
-    builders.share(desk.house, desk.other)
-    for person in (desk.admin, desk.stranger):
-        assert b"HOUSE" in browser(person).get(reverse("admin:accounts_accountshare_changelist")).content
-
-
 def test_the_list_of_companies_says_whether_the_liquidation_user_is_ready(desk: Firm) -> None:
     site = admin.site._registry[type(desk.company)]
     assert site.is_ready(desk.company)
@@ -334,11 +258,3 @@ def test_a_door_that_would_write_by_itself_is_stopped(desk: Firm) -> None:
     formset = type("Formset", (), {"model": AuditEntry})
     with pytest.raises(TypeError, match="a door does not write"):
         page.save_formset(_request(desk.admin), None, formset, change=False)
-
-
-def test_a_user_without_a_company_has_no_tabs_and_cannot_be_changed(desk: Firm) -> None:
-    platform = builders.superuser()
-    response = browser(platform).get(page_url(platform))
-    assert response.status_code == 200
-    assert b'name="_save"' not in response.content
-    assert response.context["inline_admin_formsets"] == []

@@ -1,7 +1,6 @@
 """The embedded Valkey: started, adopted, stopped, and never left behind."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from django.conf import settings
 
 from riskadmin import embedded
 from riskadmin.embedded import EmbeddedServerError, EmbeddedValkey, broker, embedded_valkey, server_program
+from tests.processes import ends
 
 pytestmark = pytest.mark.worker
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -84,12 +84,7 @@ def test_it_dies_with_a_parent_that_is_killed(tmp_path):
     handle = os.pidfd_open(child)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    assert _ends(handle)
-
-
-def _ends(handle):
-    """Return whether the process behind a pid's handle ends within ten seconds."""
-    return bool(select.select([handle], [], [], 10)[0])
+    assert ends(handle)
 
 
 def test_the_systems_program_stands_in_for_a_missing_one(not_on_path):

@@ -1,7 +1,6 @@
 """The supervisor: children in order, watched, restarted within bounds, and none left behind."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 
 from riskadmin import supervisor, tether
 from riskadmin.supervisor import RESTARTS_ALLOWED, RESTARTS_WITHIN_SECONDS, GivesUpError, Program, Supervisor
+from tests.processes import ends
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 WAITS = [sys.executable, "-c", "import signal; print('up', flush=True); signal.pause()"]
@@ -51,11 +51,6 @@ def parent(tmp_path, said, clock):
 
 def handle(parent, name):
     return os.pidfd_open(parent.pids()[name])
-
-
-def ends(handle, seconds=10):
-    """Return whether the process behind a pid's handle ends within the time."""
-    return bool(select.select([handle], [], [], seconds)[0])
 
 
 def wait_until_up(parent, name):

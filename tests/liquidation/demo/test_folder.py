@@ -15,7 +15,7 @@ def test_a_new_folder_is_made_for_its_owner_alone(tmp_path):
 
 def test_two_demonstrations_do_not_share_a_folder(tmp_path):
     held = DemoFolder.hold(tmp_path)
-    with pytest.raises(FolderRefusedError, match="runs in .* already"):
+    with pytest.raises(FolderRefusedError, match=r"runs in .* already"):
         DemoFolder.hold(tmp_path)
     assert held.path == tmp_path
 
