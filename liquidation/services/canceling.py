@@ -50,13 +50,9 @@ def _cancel(order: Order, now: datetime) -> Order:
 
 
 def _cancel_strangers(account_ids: list[int]) -> list[str]:
-    """Cancel what the venue has open and we do not know: its number counts, not ours (F45)."""
+    """Cancel what the venue has open and we do not: its number counts, not ours (F45)."""
     look = look_at_venue(account_ids)
-    ours = set(
-        Order.objects.filter(client_order_id__in=[found for _, found in look.open_orders]).values_list(
-            "client_order_id", flat=True
-        )
-    )
+    ours = {order.client_order_id for order in working_orders(account_ids)}
     strangers = [(name, found) for name, found in look.open_orders if found not in ours]
     for name, client_order_id in strangers:
         gateway(name).cancel(client_order_id)

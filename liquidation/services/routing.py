@@ -5,16 +5,19 @@ A venue is called outside any transaction, after the intent is committed; the cl
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from accounts.models import Order
-from accounts.rules.orders import OrderReport, OrderType, TimeInForce
+from accounts.rules.orders import OrderReport, OrderStatus, OrderType, TimeInForce
 from accounts.rules.pnl import Side
 from accounts.services.venue_reports import apply_report, claim_for_sending
 from liquidation.gateways.base import Gateway, OrderTicket, VenueUnavailable
 from liquidation.gateways.registry import gateway
 
 logger = logging.getLogger(__name__)
+
+# How long an order that the venue does not know may still be on its way there.
+ON_ITS_WAY_SECONDS = 5
 
 
 def send_order(*, order_id: int, now: datetime) -> Order | None:
@@ -37,12 +40,18 @@ def send_order(*, order_id: int, now: datetime) -> Order | None:
 
 
 def send_cancel(*, order_id: int, now: datetime) -> Order:
-    """Ask the venue for an order's cancel and take in the answer; an order it does not know stays as it is.
+    """Ask the venue for an order's cancel and take in the answer.
+
+    An order that the venue does not know may be on its way: it stays as it is for a while, and counts as canceled then.
 
     Args:
         now: Aware UTC.
     """
-    return _ask(order_id, lambda venue, name: venue.cancel(name), now)
+    order, answered = _ask(order_id, lambda venue, name: venue.cancel(name), now)
+    if answered or order.sent_at is None or now - order.sent_at < timedelta(seconds=ON_ITS_WAY_SECONDS):
+        return order
+    report = OrderReport(order.client_order_id, OrderStatus.CANCELED, text="It never reached the venue")
+    return apply_report(order_id=order.pk, report=report, now=now)
 
 
 def refresh_order(*, order_id: int, now: datetime) -> Order:
@@ -51,17 +60,20 @@ def refresh_order(*, order_id: int, now: datetime) -> Order:
     Args:
         now: Aware UTC.
     """
-    return _ask(order_id, lambda venue, name: venue.order_status(name), now)
+    return _ask(order_id, lambda venue, name: venue.order_status(name), now)[0]
 
 
-def _ask(order_id: int, question: Callable[[Gateway, str], OrderReport | None], now: datetime) -> Order:
+def _ask(order_id: int, question: Callable[[Gateway, str], OrderReport | None], now: datetime) -> tuple[Order, bool]:
+    """Return the order as the venue answered, and whether it knows it; from silence nothing is concluded."""
     order = Order.objects.get(pk=order_id)
     try:
         report = question(gateway(order.venue), order.client_order_id)
     except VenueUnavailable:
         logger.warning("No answer from %s about order %s: asked again later", order.venue, order.client_order_id)
-        return order
-    return order if report is None else apply_report(order_id=order.pk, report=report, now=now)
+        return order, True
+    if report is None:
+        return order, False
+    return apply_report(order_id=order.pk, report=report, now=now), True
 
 
 def _ticket(order: Order) -> OrderTicket:

@@ -91,11 +91,11 @@ def _wait(run: LiquidationRun, outcome: Outcome, now: datetime) -> None:
     run.lease_token, run.lease_expires_at = "", None
     run.wake_at = now + timedelta(seconds=outcome.wait_seconds)
     run.save(update_fields=["lease_token", "lease_expires_at", "wake_at"])
-    if outcome.text:
+    if outcome.text and outcome.text != run.steps.values_list("text", flat=True).last():
+        event = "WAITED" if outcome.wait_seconds else "ACTED"
         RunStep.objects.create(
-            run=run, at=now, event="WAITED" if outcome.wait_seconds else "ACTED", state=run.state,
-            text=outcome.text, detail=dict(outcome.detail),
-        )  # fmt: skip
+            run=run, at=now, event=event, state=run.state, text=outcome.text, detail=dict(outcome.detail)
+        )
 
 
 def _announce(run: LiquidationRun, outcome: Outcome, now: datetime) -> None:

@@ -147,9 +147,7 @@ CHANGES: dict[str, tuple[AuditAction, Callable[[Desk], object]]] = {
     ),
     "save_auto_liq": (
         AuditAction.AUTO_LIQ_CHANGED,
-        lambda d: limits.save_auto_liq(
-            account_id=d.account.pk, changes={"daily_loss_auto_liq": Decimal(500)}, **d.who
-        ),
+        lambda d: limits.save_auto_liq(account_id=d.account.pk, changes={"daily_loss_auto_liq": Decimal(500)}, **d.who),
     ),
     "save_user_credit": (
         AuditAction.USER_CREDIT_CHANGED,

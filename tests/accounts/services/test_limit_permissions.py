@@ -69,9 +69,7 @@ def test_which_role_may_change_which_box(account, role, may_limit, may_box, may_
     attempts[may_limit].append(lambda: save(account, user, **LIMIT))
     attempts[may_box].append(lambda: save(account, user, **BOX))
     attempts[may_auto_liq].append(
-        lambda: limits.save_auto_liq(
-            account_id=account.pk, changes=AUTO_LIQ, actor=builders.actor(user), now=NOW
-        )
+        lambda: limits.save_auto_liq(account_id=account.pk, changes=AUTO_LIQ, actor=builders.actor(user), now=NOW)
     )
     for attempt in attempts[False]:
         before = snapshot()

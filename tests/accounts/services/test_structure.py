@@ -271,9 +271,7 @@ def test_a_company_uses_only_its_own_connections_and_users(firm, who):
     builders.share(account, other)
     connection = structure.create_connection(company=other, name="CME", exchange="CME", **who)
     user = builders.trader(other)
-    refused(
-        lambda: structure.assign_connection(account_id=account.pk, connection=connection, **who), "connection"
-    )
+    refused(lambda: structure.assign_connection(account_id=account.pk, connection=connection, **who), "connection")
     refused(lambda: structure.assign_user(account_id=account.pk, user=user, **who), "user")
 
 

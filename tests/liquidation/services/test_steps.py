@@ -214,6 +214,36 @@ def test_an_order_the_venue_knows_and_we_do_not_is_canceled_as_well(desk: Desk, 
     assert VenueOrder.objects.get(client_order_id="STRANGER").status == OrderStatus.CANCELED
 
 
+def test_an_order_that_never_reached_the_venue_does_not_hold_the_run_up(desk: Desk, venue: FaultyVenue) -> None:
+    account = house()
+    lost = b.working_order(account)
+    VenueOrder.objects.all().delete()
+    run = finish(desk, requested(account, desk))
+    lost.refresh_from_db()
+    assert (run.state, lost.status, lost.failure_text) == (
+        RunState.FLAT, OrderStatus.CANCELED, "It never reached the venue",
+    )  # fmt: skip
+
+
+def test_an_order_given_up_for_lost_that_arrives_after_all_is_canceled(desk: Desk, venue: FaultyVenue) -> None:
+    account = house()
+    lost = b.working_order(account)
+    VenueOrder.objects.all().delete()
+    Order.objects.filter(pk=lost.pk).update(status=OrderStatus.CANCELED)
+    venue.seed_order(lost)
+    assert finish(desk, requested(account, desk)).state == RunState.FLAT
+    assert VenueOrder.objects.get(client_order_id=lost.client_order_id).status == OrderStatus.CANCELED
+
+
+def test_flat_is_not_said_while_a_cancel_is_unanswered(desk: Desk, venue: FaultyVenue) -> None:
+    account = b.account(b.company())
+    b.working_order(account)
+    venue.deaf_to_cancels = True
+    run = finish(desk, requested(account, desk))
+    assert (run.state, run.reason) == (RunState.NEEDS_OPERATOR, "DEADLINE")
+    assert run.steps.filter(text="Orders are open still").exists()
+
+
 def test_a_fill_between_the_look_and_the_close_never_flips_the_position(desk: Desk, venue: FaultyVenue) -> None:
     account = house()
     run = requested(account, desk)
