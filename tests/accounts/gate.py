@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from accounts.models import Account, Order
+from accounts.models import Account, Instrument, Order
 from accounts.permissions import Actor
 from accounts.rules.orders import OrderType
 from accounts.rules.pnl import Side
@@ -16,8 +16,9 @@ def submit(
     account: Account, side: Side = Side.BUY, qty: int = 1, *, actor: Actor | None = None, **order: Any
 ) -> OrderResult:
     """Submit a market order for ESZ6 unless told otherwise."""
-    builders.instrument(order.get("symbol", "ESZ6"))
     wanted = {"symbol": "ESZ6", "type": OrderType.MARKET} | order
+    if wanted["symbol"] in builders.CONTRACTS and not Instrument.objects.filter(symbol=wanted["symbol"]).exists():
+        builders.instrument(wanted["symbol"])
     return submit_order(
         account_id=account.pk,
         order=NewOrder(side=side, qty=qty, **wanted),

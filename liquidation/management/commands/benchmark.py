@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 f"{revalued:.2e}",
                 f"1 : {revalued / indexed:,.0f}",
             )
-        Console(file=self.stdout._out).print(table)  # type: ignore[attr-defined]  # noqa: SLF001 - where the command prints
+        Console(file=self.stdout).print(table)  # type: ignore[arg-type]  # it writes like a file
 
 
 class _Trial:

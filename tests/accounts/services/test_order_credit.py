@@ -169,8 +169,9 @@ def test_another_currencys_margin_is_converted(firm, spare, expected):
 def test_a_spread_between_two_contracts_of_a_product_is_relieved(firm, monkeypatch):
     monkeypatch.setitem(builders.CONTRACTS, "ESH7", ("CME", "ES", "0.25", "12.50", "USD"))
     builders.margin("ES", initial="1000", maintenance="900", spread="300")
-    account = limited(firm, Decimal("300.01"), CreditRule.MARGIN)
+    account = limited(firm, Decimal("1000.01"), CreditRule.MARGIN)
     builders.position(account, "ESZ6", net=1)
+    # Unfilled it is one outright, filled one spread; without relief it would be two outrights.
     assert is_denied(submit(account, SELL, symbol="ESH7")) is False
     assert is_denied(submit(account, SELL, symbol="ESH7")) is True
 

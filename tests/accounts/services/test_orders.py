@@ -205,10 +205,7 @@ def test_the_longest_client_order_id_and_a_negative_price_are_held(account):
     assert Order.objects.get(pk=result.order_id).price == Decimal("-37.63")
 
 
-def test_an_unknown_contract_makes_no_row(account, monkeypatch):
-    monkeypatch.setitem(builders.CONTRACTS, "ZZZ9", ("CME", "ZZ", "1", "1", "USD"))
-    builders.instrument("ZZZ9").delete()
-    monkeypatch.setattr(builders, "instrument", lambda symbol: None)
+def test_an_unknown_contract_makes_no_row(account):
     result = submit(account, symbol="ZZZ9")
     assert (result.order_id, result.failure_reason) == (None, FailureReason.InvalidContract)
     assert not Order.objects.exists()

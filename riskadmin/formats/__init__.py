@@ -1,0 +1,1 @@
+"""How times and numbers read in the browser."""
