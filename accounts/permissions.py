@@ -55,10 +55,10 @@ PLATFORM = Actor(Door.COMMAND)
 
 def visible_accounts(user: User) -> QuerySet[Account]:
     """Return the accounts this user may see: own company's and shared ones, or for a trader the assigned trees."""
+    if not user.is_active:
+        return Account.objects.none()
     if user.is_superuser:
         return Account.objects.all()
-    if not user.is_active or user.company_id is None:
-        return Account.objects.none()
     if user.role in {Role.TRADER, Role.ACCOUNT_ADMIN}:
         assigned = AccountPath.objects.filter(ancestor__assignments__user=user).values("descendant")
         return Account.objects.filter(pk__in=assigned)

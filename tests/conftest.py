@@ -101,7 +101,7 @@ def celery_worker_process(
     started: list[WorkerProcess] = []
 
     def start() -> WorkerProcess:
-        worker = WorkerProcess.start(settings.DATABASES["default"], settings.DATA_DIR)
+        worker = WorkerProcess.start()
         started.append(worker)
         return worker
 

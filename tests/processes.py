@@ -7,36 +7,33 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import connection
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
-def database_url(database: Mapping[str, Any]) -> str:
-    """Return the URL of the database that this test run uses, for a process of its own."""
+def database_url() -> str:
+    """Return the URL of the database that this test run made, for a process of its own."""
     name = connection.settings_dict["NAME"]
-    if database["ENGINE"].endswith("sqlite3"):
+    if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
-    password = f":{database['PASSWORD']}" if database.get("PASSWORD") else ""
-    port = f":{database['PORT']}" if database.get("PORT") else ""
-    host = database.get("HOST") or ""
-    if host.startswith("/"):
-        return f"postgres://{database['USER']}{password}@/{name}?host={host}"
-    return f"postgres://{database['USER']}{password}@{host}{port}/{name}"
+    return urlsplit(os.environ["TEST_DATABASE_URL"])._replace(path=f"/{name}").geturl()
 
 
-def environment(database: Mapping[str, Any], data_dir: Path) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the environment of a process that shares this test run's database and Valkey."""
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "riskadmin.settings",
-        "RISKADMIN_DATA": str(data_dir),
+        "RISKADMIN_DATA": str(settings.DATA_DIR),
         "RISKADMIN_HTTPS": "false",
-        "DATABASE_URL": database_url(database),
+        "DATABASE_URL": database_url(),
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -49,7 +46,7 @@ class WorkerProcess:
     ready: threading.Event
 
     @classmethod
-    def start(cls, database: Mapping[str, Any], data_dir: Path) -> Self:
+    def start(cls) -> Self:
         """Start a worker and wait until it takes tasks."""
         command = [sys.executable, "-m", "celery", "-A", "riskadmin", "worker", "-Q", "kill,default", "-c", "2"]
         process = subprocess.Popen(
@@ -63,7 +60,7 @@ class WorkerProcess:
                 f"test-{os.urandom(4).hex()}@%h",
             ],
             cwd=PROJECT,
-            env=environment(database, data_dir),
+            env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -7,7 +7,6 @@ import sys
 from decimal import Decimal
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import AccountLock
@@ -26,7 +25,7 @@ def engine(valkey):
     process = subprocess.Popen(
         [sys.executable, "manage.py", "run_risk_engine"],
         cwd=PROJECT,
-        env=environment(settings.DATABASES["default"], settings.DATA_DIR),
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

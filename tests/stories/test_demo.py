@@ -162,13 +162,14 @@ def test_it_starts_tells_stops_and_goes_on(start):
 
 
 @pytest.mark.worker
-def test_killed_it_leaves_nothing_running_and_a_second_one_waits_for_the_folder(start):
+def test_killed_it_leaves_nothing_running_and_begins_anew_when_told_to(start):
     first = start()
     first.wait_for(r"User +admin")
-    assert "runs in" in start().wait_for("CommandError")
+    assert "runs in" in start().wait_for("CommandError")  # one folder, one demonstration
     first.process.kill()
     first.process.wait()
     assert until(lambda: not first.left_running())
+    assert "(shown this once)" in start("--fresh").wait_for(r"User +admin")
 
 
 @pytest.mark.worker
@@ -186,6 +187,8 @@ def test_a_port_that_is_taken_is_one_sentence(start, tmp_path):
     ("name", "value"), [("DATABASE_URL", "sqlite:////nowhere/real.sqlite3"), ("REDIS_URL", "redis://nowhere:1/0")]
 )
 def test_it_never_runs_on_an_installations_own_database_or_queue(monkeypatch, name, value):
+    for foreign in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(foreign, raising=False)
     monkeypatch.setenv(name, value)
     with pytest.raises(CommandError, match=f"{name} is set"):
         call_command("demo")

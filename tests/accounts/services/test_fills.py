@@ -109,9 +109,7 @@ def test_who_may_push_fills(account):
         record(account, "S1", actor=builders.actor(builders.admin(builders.company("OMEGA"))))
 
 
-FILLS = st.lists(
-    st.tuples(st.sampled_from(Side), st.integers(1, 9), st.integers(-400, 40000)), min_size=1, max_size=12
-)
+FILLS = st.lists(st.tuples(st.sampled_from(Side), st.integers(1, 9), st.integers(-400, 40000)), min_size=1, max_size=12)
 
 
 class TestArithmetic(TestCase):

@@ -142,9 +142,7 @@ def execution(number, qty=1, price="6000"):
 
 
 def report(order, status, *executions, text="", now=LATER):
-    return apply_report(
-        order_id=order.pk, report=OrderReport(order.client_order_id, status, executions, text), now=now
-    )
+    return apply_report(order_id=order.pk, report=OrderReport(order.client_order_id, status, executions, text), now=now)
 
 
 def net_of(account):
