@@ -59,6 +59,8 @@ def visible_accounts(user: User) -> QuerySet[Account]:
         return Account.objects.none()
     if user.is_superuser:
         return Account.objects.all()
+    if user.company_id is None:
+        return Account.objects.none()
     if user.role in {Role.TRADER, Role.ACCOUNT_ADMIN}:
         assigned = AccountPath.objects.filter(ancestor__assignments__user=user).values("descendant")
         return Account.objects.filter(pk__in=assigned)

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "accounts",
     "liquidation",
+    "riskadmin",  # for its commands; it has no models
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -96,12 +97,12 @@ def valkey() -> Iterator[EmbeddedValkey]:
 @pytest.fixture
 def celery_worker_process(
     valkey: EmbeddedValkey, transactional_db: None, real_queue: None
-) -> Iterator[Callable[[], WorkerProcess]]:
+) -> Iterator[Callable[..., WorkerProcess]]:
     """Start real Celery workers on this test's database: call it for each one; `.kill()` is SIGKILL."""
     started: list[WorkerProcess] = []
 
-    def start() -> WorkerProcess:
-        worker = WorkerProcess.start()
+    def start(**how: Any) -> WorkerProcess:
+        worker = WorkerProcess.start(**how)
         started.append(worker)
         return worker
 

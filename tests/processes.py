@@ -46,9 +46,9 @@ class WorkerProcess:
     ready: threading.Event
 
     @classmethod
-    def start(cls) -> Self:
-        """Start a worker and wait until it takes tasks."""
-        command = [sys.executable, "-m", "celery", "-A", "riskadmin", "worker", "-Q", "kill,default", "-c", "2"]
+    def start(cls, *, application: str = "riskadmin", pool: int = 2, **variables: str) -> Self:
+        """Start a worker of this Celery application and wait until it takes tasks."""
+        command = [sys.executable, "-m", "celery", "-A", application, "worker", "-Q", "kill,default", "-c", str(pool)]
         process = subprocess.Popen(
             [
                 *command,
@@ -60,7 +60,7 @@ class WorkerProcess:
                 f"test-{os.urandom(4).hex()}@%h",
             ],
             cwd=PROJECT,
-            env=environment(),
+            env=environment() | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

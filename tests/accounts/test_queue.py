@@ -28,9 +28,13 @@ def test_a_wake_up_waits_for_the_commit(woken):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_change_that_is_rolled_back_wakes_nobody(woken):
-    with pytest.raises(ValueError, match="no"), transaction.atomic():
+    @transaction.atomic
+    def change():
         wake("task", 1)
         raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        change()
     assert woken == []
 
 

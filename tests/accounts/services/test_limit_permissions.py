@@ -1,4 +1,4 @@
-"""Who may change which box of the credit settings, on own and on shared accounts; auto-liquidation and users' limits."""
+"""Who may change which box of the credit settings, on own and on shared accounts; the limits beside them."""
 
 from datetime import time
 from decimal import Decimal
@@ -62,10 +62,7 @@ def of_role(account, role):
 )
 def test_which_role_may_change_which_box(account, role, may_limit, may_box, may_auto_liq):
     user = of_role(account, role)
-    attempts = {
-        may_limit: [],
-        not may_limit: [],
-    }
+    attempts = {True: [], False: []}
     attempts[may_limit].append(lambda: save(account, user, **LIMIT))
     attempts[may_box].append(lambda: save(account, user, **BOX))
     attempts[may_auto_liq].append(

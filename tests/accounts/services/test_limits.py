@@ -205,6 +205,7 @@ def test_a_child_cannot_hold_another_reset_time_than_an_account_above_it(firm, a
     assert refused_field(child, reset_time=time(18)) == "override_reset"
     assert refused_field(child, reset_timezone="Europe/London") == "override_reset"
     save(child, override_reset=False, reset_time=time(18))
+    save(child, reset_time=time(9))
 
 
 def test_clearing_a_parents_override_clears_it_on_everything_below_and_nowhere_else(firm, account):

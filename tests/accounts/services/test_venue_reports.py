@@ -8,6 +8,7 @@ import pytest
 
 from accounts.models import AccountLock, Fill, Order, Position
 from accounts.rules.audit import AuditAction
+from accounts.rules.credit import CreditRule
 from accounts.rules.locks import LockMode
 from accounts.rules.orders import OPEN_STATUSES, Execution, OrderReport, OrderStatus
 from accounts.rules.pnl import Side
@@ -93,16 +94,20 @@ def test_two_closing_orders_that_waited_do_not_flip_the_position_together(accoun
 
 
 def test_credit_that_was_used_up_meanwhile_does_not_stop_an_order_that_passed_the_gate(account):
-    order = pending(account)
+    holding_at(account, 2, "-500")
+    order = pending(account, SELL)
     builders.limits.save_account_credit(
         account_id=account.pk,
-        changes={"check_credit": True, "daily_limit": Decimal(100)},
+        changes={
+            "check_credit": True,
+            "daily_limit": Decimal(100),
+            "rule": CreditRule.PNL_AND_MARGIN,
+            "trade_out_allowed": False,
+        },
         actor=builders.platform(),
         now=NOW,
     )
-    holding_at(account, 1, "-500")
     builders.lock(account, mode=LockMode.LIQUIDATE_ONLY)
-    AccountLock.objects.update(released_at=NOW)
     assert claim(order)
 
 
