@@ -1,5 +1,7 @@
 """Wake-ups: each reads the clock and calls one service. Lost or doubled ones do no harm."""
 
+from datetime import timedelta
+
 from celery import shared_task
 from django.db.models import Q
 from django.utils import timezone
@@ -9,6 +11,9 @@ from accounts.rules.orders import OrderStatus
 from liquidation.queue import wake_run
 from liquidation.selectors import due_runs
 from liquidation.services import routing, steps
+
+RECONCILE_SECONDS = 30
+RECONCILE_MOST = 200  # an order asked about goes to the end, so that every order has its turn
 
 
 @shared_task(name="liquidation.advance_run")
@@ -45,3 +50,14 @@ def sweep_orders() -> None:
             routing.send_order(order_id=order.pk, now=timezone.now())
         else:
             routing.send_cancel(order_id=order.pk, now=timezone.now())
+
+
+@shared_task(name="liquidation.reconcile_orders")
+def reconcile_orders() -> None:
+    """Ask the venue about working orders not heard of for a while: a report that was lost is taken in here."""
+    now = timezone.now()
+    silent = Order.objects.filter(
+        status=OrderStatus.WORKING, updated_at__lte=now - timedelta(seconds=RECONCILE_SECONDS)
+    )
+    for order_id in silent.order_by("updated_at").values_list("pk", flat=True)[:RECONCILE_MOST]:
+        routing.refresh_order(order_id=order_id, now=timezone.now())

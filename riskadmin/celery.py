@@ -39,6 +39,7 @@ def _configuration() -> dict[str, Any]:
         "beat_schedule": {
             "sweep-runs": {"task": "liquidation.sweep_runs", "schedule": 2.0},
             "sweep-orders": {"task": "liquidation.sweep_orders", "schedule": 2.0},
+            "reconcile-orders": {"task": "liquidation.reconcile_orders", "schedule": 15.0},
             "seal-audit": {"task": "accounts.seal_audit", "schedule": 5.0},
             "roll-sessions": {"task": "accounts.roll_sessions", "schedule": 15.0},
             "expire-locks": {"task": "accounts.expire_locks", "schedule": 5.0},

@@ -9,6 +9,7 @@ from accounts.rules.orders import OrderStatus, OrderType
 from accounts.rules.pnl import Side
 from accounts.services.orders import NewOrder, cancel_order, submit_order
 from liquidation import tasks
+from liquidation.gateways.simulated import SimulatedExchange
 from liquidation.models import LiquidationRun
 from liquidation.rules.states import RunState
 from liquidation.services.runs import request_run
@@ -63,3 +64,16 @@ def test_a_run_is_advanced_and_the_sweep_wakes_one_that_nobody_carries_on(accoun
     assert woken == [("liquidation.advance_run", (run_id,))]
     tasks.advance_run(run_id)
     assert LiquidationRun.objects.get().state == RunState.CANCELING
+
+
+def test_a_fill_whose_report_was_lost_is_found_by_asking(account: Account) -> None:
+    order = placed(account)
+    tasks.send_order(order.pk)
+    SimulatedExchange().move_price("ESZ6", b.Decimal(5890), timezone.now())
+    tasks.reconcile_orders()
+    order.refresh_from_db()
+    assert order.status == OrderStatus.WORKING  # heard of a moment ago
+    Order.objects.update(updated_at=timezone.now() - b.seconds(30))
+    tasks.reconcile_orders()
+    order.refresh_from_db()
+    assert (order.status, order.filled_qty) == (OrderStatus.FILLED, 1)
