@@ -154,6 +154,9 @@ UNFOLD = {
     "SITE_TITLE": "Risk desk",
     "SITE_HEADER": "Risk desk",
     "SITE_SYMBOL": "shield",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("riskdesk/favicon.svg")}
+    ],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": None,
