@@ -93,11 +93,20 @@ def locked_lineage(account_id: int) -> list[Account]:
     Raises:
         NotFound: no such account.
     """
-    depths = dict(AccountPath.objects.filter(descendant=account_id).values_list("ancestor_id", "depth"))
-    rows = list(Account.objects.select_for_update(no_key=True).filter(pk__in=depths).order_by("pk"))
+    depths = _depths(account_id)
+    while True:
+        rows = list(Account.objects.select_for_update(no_key=True).filter(pk__in=depths).order_by("pk"))
+        held = _depths(account_id)
+        if held == depths:
+            break
+        depths = held  # the account was moved while its rows were waited for
     if not rows:
         raise NotFound("Not found")
     return sorted(rows, key=lambda row: depths[row.pk])
+
+
+def _depths(account_id: int) -> dict[int, int]:
+    return dict(AccountPath.objects.filter(descendant=account_id).values_list("ancestor_id", "depth"))
 
 
 def _require_order(order: NewOrder) -> Instrument | None:

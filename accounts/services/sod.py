@@ -109,7 +109,7 @@ def roll_session(
     require(actor, Verb.PUSH_DATA, account)
     reset = reset_of(account)
     day = trading_day(now, reset)
-    session = AccountSession.objects.select_for_update().get(account=account)
+    session = AccountSession.objects.select_for_update(no_key=True).get(account=account)
     if session.trading_day >= day:
         return None
     carried = _roll_positions(account, settlements, day, now)

@@ -23,8 +23,9 @@ _AGE = (OrderStatus.PENDING_NEW, OrderStatus.WORKING, OrderStatus.PENDING_CANCEL
 def claim_for_sending(*, order_id: int, now: datetime) -> Order | None:
     """Mark an order as on its way to the venue and return it; None when it must not or need not be sent.
 
-    The last look before the venue: an order that waited while its account was locked is denied here. The rows of the
-    account and its ancestors are held, so that a lock's commit and this one take turns.
+    The last look before the venue: an order that waited while its account was locked is denied here, and so is one that
+    was sent, got no answer, and is not known there. The rows of the account and its ancestors are held, so that a
+    lock's commit and this one take turns.
     """
     order = Order.objects.filter(pk=order_id).first()
     if order is None:
@@ -55,7 +56,7 @@ def claim_for_sending(*, order_id: int, now: datetime) -> Order | None:
 
 def _denial_at_sending(order: Order, lineage: list[Account], now: datetime) -> Denial | None:
     """Return why an order that waited may no longer go: a lock that came meanwhile. Credit was held when it came in."""
-    if order.sent_at is not None or not open_locks([account.pk for account in lineage]).exists():
+    if not open_locks([account.pk for account in lineage]).exists():
         return None
     request = NewOrder(order.instrument.symbol, Side(order.side), order.qty, OrderType(order.type))
     levels = [pretrade_level(account, request, order.instrument, now) for account in lineage]

@@ -156,7 +156,7 @@ def flatten_on_time(*, account_id: int, now: datetime) -> int | None:
     Orders are locked out only until the account is flat: nothing stops the trader from going on afterwards.
     """
     account = locked_lineage(account_id)[0]
-    limits = AccountAutoLiq.objects.select_for_update().get(account=account)
+    limits = AccountAutoLiq.objects.select_for_update(no_key=True).get(account=account)
     if limits.flatten_timestamp is None or limits.flatten_timestamp > now:
         return None
     before = {"flatten_timestamp": limits.flatten_timestamp}

@@ -90,7 +90,7 @@ def commit_intents(
     The top of the tree is held meanwhile, so that two runs of one tree never size on the same open quantity.
     """
     locked_lineage(run.account_id)
-    held = LiquidationRun.objects.select_for_update().get(pk=run.pk)
+    held = LiquidationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     if held.lease_token != run.lease_token or fingerprint(subtree_ids(run.account_id)) != before:
         return []
     orders = []

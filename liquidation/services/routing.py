@@ -23,11 +23,19 @@ ON_ITS_WAY_SECONDS = 5
 def send_order(*, order_id: int, now: datetime) -> Order | None:
     """Send an order whose row is committed; return it as the venue answered, or None when it must not go.
 
-    Safe to repeat: the venue knows an order by its client order id and makes it once (F03, F04).
+    Safe to repeat: the venue knows an order by its client order id and makes it once (F03, F04). One that was sent
+    before and got no answer is asked for first, and sent again only when the venue does not know it.
 
     Args:
         now: Aware UTC.
     """
+    order = Order.objects.filter(pk=order_id).first()
+    if order is None:
+        return None
+    if order.status == OrderStatus.PENDING_NEW and order.sent_at is not None:
+        order, answered = _ask(order_id, lambda venue, name: venue.order_status(name), now)
+        if answered or _may_be_on_its_way(order, now):
+            return order
     order = claim_for_sending(order_id=order_id, now=now)
     if order is None:
         return None
@@ -37,6 +45,13 @@ def send_order(*, order_id: int, now: datetime) -> Order | None:
         logger.warning("No answer from %s to order %s: asked again later", order.venue, order.client_order_id)
         return order
     return apply_report(order_id=order.pk, report=report, now=now)
+
+
+def _may_be_on_its_way(order: Order, now: datetime) -> bool:
+    """A closing order is sent again at once, for its id makes that harmless; a trader's might meet a lock meanwhile."""
+    if order.is_liquidation or order.sent_at is None:
+        return False
+    return now - order.sent_at < timedelta(seconds=ON_ITS_WAY_SECONDS)
 
 
 def send_cancel(*, order_id: int, now: datetime) -> Order:

@@ -58,7 +58,7 @@ def request_run(
     if above is not None:
         record_event(run, RunEvent.SUPERSEDE, now, text=f"Closed with {above.account}", reason=COVERED)
         return RunResult(run.pk, is_new=True)
-    for below in active_runs_below(account.pk).select_for_update():
+    for below in active_runs_below(account.pk).select_for_update(no_key=True):
         record_event(below, RunEvent.SUPERSEDE, now, text=f"{account} closes the whole tree", reason=SUPERSEDED)
     wake_run(run.pk)
     return RunResult(run.pk, is_new=True)
@@ -119,7 +119,7 @@ def _held_run(run_id: int, actor: Actor) -> LiquidationRun:
         raise NotFound("Not found")
     locked_lineage(run.account_id)
     require(actor, Verb.OPERATE_RUN, run.account)
-    return LiquidationRun.objects.select_for_update().select_related("account").get(pk=run_id)
+    return LiquidationRun.objects.select_for_update(of=("self",), no_key=True).select_related("account").get(pk=run_id)
 
 
 def _operate(

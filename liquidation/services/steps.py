@@ -74,7 +74,7 @@ def _step(run: LiquidationRun, now: datetime) -> Outcome:
 
 @transaction.atomic
 def _conclude(run: LiquidationRun, outcome: Outcome, now: datetime) -> RunState | None:
-    held = LiquidationRun.objects.select_for_update().select_related("account").get(pk=run.pk)
+    held = LiquidationRun.objects.select_for_update(of=("self",), no_key=True).select_related("account").get(pk=run.pk)
     if held.lease_token != run.lease_token or held.state != run.state:
         return None  # the lease ran out, and another worker or a person has moved the run on
     if outcome.event is None:
