@@ -12,6 +12,11 @@ from liquidation.rules.states import ACTIVE
 ACTIVE_STATES = sorted(ACTIVE)
 
 
+def whole_tree_ids(account_id: int) -> list[int]:
+    """Return the ids of every account of the tree that the account stands in, from its top down."""
+    return subtree_ids(lineage_ids(account_id)[-1])
+
+
 def active_run(account_id: int) -> LiquidationRun | None:
     """Return the account's active run."""
     return LiquidationRun.objects.filter(account=account_id, state__in=ACTIVE_STATES).first()

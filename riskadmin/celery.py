@@ -19,6 +19,21 @@ def _broker_url(redis_url: str) -> str:
     return redis_url.replace("unix://", "redis+socket://", 1)
 
 
+TICKS = {
+    "sweep-runs": (2.0, "liquidation.sweep_runs"),
+    "sweep-orders": (2.0, "liquidation.sweep_orders"),
+    "reconcile-orders": (15.0, "liquidation.reconcile_orders"),
+    "seal-audit": (5.0, "accounts.seal_audit"),
+    "roll-sessions": (15.0, "accounts.roll_sessions"),
+    "expire-locks": (5.0, "accounts.expire_locks"),
+}
+
+
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    """Return a beat entry; a tick that was not taken by the next one's time is dropped, so that none pile up."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
 def _configuration() -> dict[str, Any]:
     return {
         "broker_url": _broker_url(settings.REDIS_URL),
@@ -34,16 +49,14 @@ def _configuration() -> dict[str, Any]:
         "task_time_limit": 60,
         "task_soft_time_limit": 45,
         "task_default_queue": "default",
-        "task_routes": {"liquidation.*": {"queue": "kill"}, "accounts.*": {"queue": "default"}},
-        "worker_hijack_root_logger": False,
-        "beat_schedule": {
-            "sweep-runs": {"task": "liquidation.sweep_runs", "schedule": 2.0},
-            "sweep-orders": {"task": "liquidation.sweep_orders", "schedule": 2.0},
-            "reconcile-orders": {"task": "liquidation.reconcile_orders", "schedule": 15.0},
-            "seal-audit": {"task": "accounts.seal_audit", "schedule": 5.0},
-            "roll-sessions": {"task": "accounts.roll_sessions", "schedule": 15.0},
-            "expire-locks": {"task": "accounts.expire_locks", "schedule": 5.0},
+        # Runs and cancels have a queue of their own; no order and no report ever stands before them.
+        "task_routes": {
+            "liquidation.advance_run": {"queue": "kill"},
+            "liquidation.sweep_runs": {"queue": "kill"},
+            "liquidation.send_cancel": {"queue": "kill"},
         },
+        "worker_hijack_root_logger": False,
+        "beat_schedule": {name: _every(seconds, task) for name, (seconds, task) in TICKS.items()},
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from accounts.rules.orders import OrderReport, OrderStatus
-from liquidation.gateways.base import OrderTicket, VenueLook, VenueUnavailable
+from liquidation.gateways.base import MarketClosed, OrderTicket, VenueLook, VenueUnavailable
 from liquidation.gateways.simulated import SimulatedExchange
 from liquidation.models import VenueOrder
 from tests.builders import NOW
@@ -31,9 +31,12 @@ class FaultyVenue(SimulatedExchange):
         self.rest_next = 0
         self.partial_qty: int | None = None
         self.deaf_to_cancels = False
+        self.is_shut: Callable[[], bool] = lambda: False
 
     def submit(self, ticket: OrderTicket) -> OrderReport:
         self._enter_call("submit")
+        if self.is_shut():
+            raise MarketClosed("until the open")
         self.tickets.append(ticket)
         is_known = self.order_state(ticket.client_order_id) is not None
         if is_known:

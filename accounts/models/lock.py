@@ -49,7 +49,8 @@ class AdminActionRecord(models.Model):
     reason = models.TextField(blank=True, max_length=8192)
     set_at = models.DateTimeField()
     set_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="A hold ends by itself and reads Normal then.")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="A hold ends by itself then.")
+    next_action = models.CharField(max_length=40, default=AdminAction.NORMAL.value, help_text="What it reads after a hold.")
 
     class Meta:
         ordering = ["-id"]

@@ -115,11 +115,11 @@ def newest_admin_actions(account_ids: Sequence[int] | None = None) -> dict[int, 
 
 
 def standing_admin_action(record: AdminActionRecord | None, now: datetime) -> AdminAction | None:
-    """Return the action in force; a hold that has run out reads Normal; None on an account never touched."""
+    """Return the action in force; a hold that has run out reads what it left; None: never touched."""
     if record is None:
         return None
     if record.expires_at is not None and record.expires_at <= now:
-        return AdminAction.NORMAL
+        return AdminAction(record.next_action)
     return AdminAction(record.action)
 
 

@@ -10,7 +10,7 @@ from accounts.permissions import TASK
 from accounts.rules.audit import AuditAction
 from accounts.rules.orders import OPEN_STATUSES, OrderReport, OrderStatus, OrderType
 from accounts.rules.pnl import Side
-from accounts.rules.pretrade import Denial, OrderRequest, PretradeLevel, check_order
+from accounts.rules.pretrade import Denial, FailureReason, OrderRequest, PretradeLevel, check_order
 from accounts.selectors import open_locks
 from accounts.services import audit
 from accounts.services.fills import record_fill
@@ -48,9 +48,9 @@ def claim_for_sending(*, order_id: int, now: datetime) -> Order | None:
             reason=denial.text,
         )
         return None
-    if order.sent_at is None:
-        order.sent_at = now
-        order.save(update_fields=["sent_at"])
+    order.sent_at = order.sent_at or now
+    order.failure_reason = ""
+    order.save(update_fields=["sent_at", "failure_reason"])
     return order
 
 
@@ -115,3 +115,18 @@ def _held_order(order_id: int) -> Order:
 def _is_older(standing: OrderStatus, reported: OrderStatus) -> bool:
     """A venue that has not seen our cancel yet still says working; a late report may say less than we know."""
     return reported in OPEN_STATUSES and _AGE.index(reported) < _AGE.index(standing)
+
+
+@transaction.atomic
+def note_market_closed(*, order_id: int, now: datetime) -> Order:
+    """Note that the venue was shut: the order did not go in and waits for the open."""
+    order = _held_order(order_id)
+    if order.status == OrderStatus.PENDING_NEW:
+        order.failure_reason, order.sent_at, order.updated_at = FailureReason.SessionClosed, None, now
+        order.save(update_fields=["failure_reason", "sent_at", "updated_at"])
+    return order
+
+
+def note_asked(*, order_id: int, now: datetime) -> None:
+    """Note that the venue was asked in vain, so that other orders have their turn first."""
+    Order.objects.filter(pk=order_id).update(updated_at=now)

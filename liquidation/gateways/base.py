@@ -13,6 +13,10 @@ class VenueUnavailable(Exception):
     """The venue gave no answer. What was asked may have happened or not: look before asking again."""
 
 
+class MarketClosed(Exception):
+    """The venue is shut: the order did not go in, and can be sent again at the open."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderTicket:
     """An order as it goes to the venue. `account_ref` is our account's id as text."""
@@ -44,7 +48,11 @@ class Gateway(Protocol):
     name: str
 
     def submit(self, ticket: OrderTicket) -> OrderReport:
-        """Send an order. The same client order id sent twice makes one order; the second call tells its state."""
+        """Send an order. The same client order id sent twice makes one order; the second call tells its state.
+
+        Raises:
+            MarketClosed: the venue is shut and has not taken the order.
+        """
 
     def cancel(self, client_order_id: str) -> OrderReport | None:
         """Ask for an order's cancel and tell its state; None for an order that the venue does not know."""

@@ -50,7 +50,7 @@ def set_admin_action(
     require(actor, _verb(effect, account), account)
     _check(account, reason_code, reason)
     standing = standing_admin_action(newest_admin_actions([account.pk]).get(account.pk), now)
-    if standing is action and not _has_more_to_release(account, effect):
+    if standing is action and not _is_more_to_do(account, effect):
         run = active_run(account.pk)
         return AdminActionResult(account.pk, is_new=False, run_id=run.pk if run else None)
     if active_run(account.pk) is not None and effect.lock_mode is not LockMode.LOCKED:
@@ -84,9 +84,21 @@ def _check(account: Account, reason_code: str, reason: str) -> None:
         raise InvalidValue("Admin Action Reason should be specified", field="reason")
 
 
-def _has_more_to_release(account: Account, effect: AdminEffect) -> bool:
-    """Normal said again still lifts what was locked by another cause since."""
-    return effect.releases and AccountLock.objects.filter(account=account, released_at=None).exists()
+def _is_more_to_do(account: Account, effect: AdminEffect) -> bool:
+    """An action said again still puts on the lock that was lifted since, and Normal lifts what was locked since."""
+    open_locks = AccountLock.objects.filter(account=account, released_at=None)
+    if effect.lock_mode is not None:
+        return not open_locks.filter(cause=LockCause.ADMIN, mode=effect.lock_mode).exists()
+    return effect.releases and open_locks.exists()
+
+
+def _lock_action(account: Account) -> AdminAction:
+    """Return what the status reads when a hold has run out: the administrator's lock that stands, else Normal."""
+    lock = AccountLock.objects.filter(account=account, cause=LockCause.ADMIN, released_at=None).first()
+    if lock is None:
+        return AdminAction.NORMAL
+    is_locked = lock.mode == LockMode.LOCKED
+    return AdminAction.LOCK_TRADING_IMMEDIATELY if is_locked else AdminAction.LIQUIDATE_ONLY_MODE_IMMEDIATELY
 
 
 def _record(
@@ -107,20 +119,21 @@ def _record(
         set_at=now,
         set_by=actor.user,
         expires_at=None if hold is None else now + timedelta(seconds=hold),
+        next_action=_lock_action(account),
     )
     after = {"action": action.value, "reason_code": reason_code}
     audit.record(actor=actor, action=AuditAction.ADMIN_ACTION_SET, now=now, subject=account, after=after, reason=reason)
 
 
 def _apply_lock(account: Account, effect: AdminEffect, reason: str, actor: Actor, now: datetime) -> None:
-    """The administrator's lock is always the newest action's: a hold that follows a lock takes its place."""
+    """Put on the action's lock in the place of the administrator's older one; a hold leaves every lock as it is."""
     if effect.releases:
         unlock_account(account_id=account.pk, actor=actor, causes=ALL_CAUSES, reason=reason, now=now)
     if effect.lock_mode is not None:
         lock_account(
             account_id=account.pk, actor=actor, cause=LockCause.ADMIN, mode=effect.lock_mode, reason=reason, now=now
         )
-    release_replaced(account=account, cause=LockCause.ADMIN, keep=effect.lock_mode, actor=actor, now=now)
+        release_replaced(account=account, cause=LockCause.ADMIN, keep=effect.lock_mode, actor=actor, now=now)
 
 
 @transaction.atomic

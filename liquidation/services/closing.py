@@ -6,18 +6,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from accounts.models import Account, AccountConnection, Instrument, Order, UserExchangeSetting
+from accounts.models import AccountConnection, AccountPath, Instrument, Order, UserExchangeSetting
 from accounts.permissions import TASK
 from accounts.rules.orders import OPEN_STATUSES, OrderStatus
 from accounts.rules.pnl import Side
+from accounts.rules.pretrade import FailureReason
 from accounts.rules.readiness import BlockReason, leg_block
 from accounts.selectors import connections_of, held_positions, subtree_ids, working_orders
 from accounts.services.orders import cancel_order
 from liquidation.gateways.registry import gateway
+from liquidation.gateways.simulated import SimulatedExchange
 from liquidation.models import LiquidationRun
 from liquidation.rules.plan import ClosingOrder, Leg, plan
 from liquidation.rules.states import RunEvent
-from liquidation.selectors import liquidation_user_of
+from liquidation.selectors import liquidation_user_of, whole_tree_ids
 from liquidation.services.alerts import raise_alert
 from liquidation.services.intents import Attempts, attempts_of, commit_intents, fingerprint
 from liquidation.services.routing import refresh_order, send_cancel, send_order
@@ -25,17 +27,22 @@ from liquidation.services.routing import refresh_order, send_cancel, send_order
 # A closing order that has neither filled nor ended by then is canceled and what is left is tried anew (F10).
 FILL_WAIT_SECONDS = 5
 ASK_AGAIN_SECONDS = 1
+SHUT_WAIT_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step leads to: an event, or None to come back after `wait_seconds`."""
+    """What a step leads to: an event, or None to come back after `wait_seconds`.
+
+    `stops_the_clock` puts the deadline off by the wait: nobody can close anything meanwhile.
+    """
 
     event: RunEvent | None
     text: str = ""
     reason: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
     wait_seconds: float = 0
+    stops_the_clock: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +70,19 @@ def look_at_venue(account_ids: Sequence[int]) -> TreeLook:
 
 
 def _venues(account_ids: Sequence[int]) -> list[str]:
-    companies = Account.objects.filter(pk__in=account_ids).values("company")
-    connected = AccountConnection.objects.filter(connection__company__in=companies)
-    names = set(connected.values_list("connection__gateway", flat=True))
-    return sorted(
-        names | set(Order.objects.filter(account__in=account_ids).values_list("venue", flat=True)) | {"simulated"}
-    )
+    """Return the gateways of the tree's own connections and orders; another account's silent venue is no obstacle."""
+    lineages = AccountPath.objects.filter(descendant__in=account_ids).values("ancestor")
+    connected = AccountConnection.objects.filter(account__in=lineages)
+    traded = Order.objects.filter(account__in=account_ids)
+    names = {*connected.values_list("connection__gateway", flat=True), *traded.values_list("venue", flat=True)}
+    return sorted(names) or [SimulatedExchange.name]
 
 
 def close_positions(run: LiquidationRun, now: datetime) -> Outcome:
     """Send what closes the tree's open quantity less what is in flight, and wait for it to fill."""
     account_ids = subtree_ids(run.account_id)
     _take_in_answers(account_ids, now)
-    before = fingerprint(account_ids)
+    before = fingerprint(whole_tree_ids(run.account_id))
     look = look_at_venue(account_ids)
     if _late_orders(look):
         return Outcome(RunEvent.LATE_ORDER, text="An order came to light", detail={"orders": _late_orders(look)})
@@ -114,11 +121,15 @@ def _legs(look: TreeLook, working: Sequence[Order]) -> list[Leg]:
 def _await_fills(working: Sequence[Order], now: datetime) -> Outcome:
     """Wait for closing orders in flight; take out one that has waited too long."""
     limit = timedelta(seconds=FILL_WAIT_SECONDS)
-    overdue = [order for order in working if order.sent_at is not None and now - order.sent_at >= limit]
+    shut = [order for order in working if order.failure_reason == FailureReason.SessionClosed]
+    overdue = [o for o in working if o not in shut and o.sent_at is not None and now - o.sent_at >= limit]
     for order in overdue:
         cancel_order(order_id=order.pk, actor=TASK, now=now)
         send_cancel(order_id=order.pk, now=now)
     names = [order.client_order_id for order in overdue]
+    if shut and not names:
+        waits = ", ".join(sorted({order.instrument.symbol for order in shut}))
+        return Outcome(None, text=f"Waits for the open: {waits}", wait_seconds=SHUT_WAIT_SECONDS, stops_the_clock=True)
     text = f"Not filled in {FILL_WAIT_SECONDS} s: {', '.join(names)} canceled" if names else "Waits for fills"
     return Outcome(None, text=text, detail={"overdue": names}, wait_seconds=0.2 if names else ASK_AGAIN_SECONDS)
 

@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from accounts.models import Fill, Instrument, Mark, Order, UserExchangeSetting
 from accounts.rules.orders import OPEN_STATUSES, OrderStatus, OrderType, TimeInForce
-from accounts.selectors import connections_of, subtree_ids
+from accounts.selectors import connections_of
 from accounts.services.orders import locked_lineage
 from liquidation.models import LiquidationRun, RunOrder
 from liquidation.rules.plan import (
@@ -23,7 +23,7 @@ from liquidation.rules.plan import (
     rung,
     slice_qty,
 )
-from liquidation.selectors import liquidation_user_of
+from liquidation.selectors import liquidation_user_of, whole_tree_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def commit_intents(
     """
     locked_lineage(run.account_id)
     held = LiquidationRun.objects.select_for_update(no_key=True).get(pk=run.pk)
-    if held.lease_token != run.lease_token or fingerprint(subtree_ids(run.account_id)) != before:
+    if held.lease_token != run.lease_token or fingerprint(whole_tree_ids(run.account_id)) != before:
         return []
     orders = []
     next_leg = _next_leg(run)

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from accounts.models import Order
 from accounts.rules.orders import OrderReport, OrderStatus, OrderType, TimeInForce
 from accounts.rules.pnl import Side
-from accounts.services.venue_reports import apply_report, claim_for_sending
-from liquidation.gateways.base import Gateway, OrderTicket, VenueUnavailable
+from accounts.services.venue_reports import apply_report, claim_for_sending, note_asked, note_market_closed
+from liquidation.gateways.base import Gateway, MarketClosed, OrderTicket, VenueUnavailable
 from liquidation.gateways.registry import gateway
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ def send_order(*, order_id: int, now: datetime) -> Order | None:
     except VenueUnavailable:
         logger.warning("No answer from %s to order %s: asked again later", order.venue, order.client_order_id)
         return order
+    except MarketClosed:
+        return note_market_closed(order_id=order.pk, now=now)
     return apply_report(order_id=order.pk, report=report, now=now)
 
 
@@ -75,7 +77,10 @@ def refresh_order(*, order_id: int, now: datetime) -> Order:
     Args:
         now: Aware UTC.
     """
-    return _ask(order_id, lambda venue, name: venue.order_status(name), now)[0]
+    order, answered = _ask(order_id, lambda venue, name: venue.order_status(name), now)
+    if not answered:
+        note_asked(order_id=order.pk, now=now)
+    return order
 
 
 def _ask(order_id: int, question: Callable[[Gateway, str], OrderReport | None], now: datetime) -> tuple[Order, bool]:

@@ -8,10 +8,13 @@ from django.db import transaction
 
 from accounts.errors import AccountClosed, Conflict, InvalidValue, NotFound
 from accounts.models import Account
-from accounts.permissions import Actor, require
+from accounts.permissions import TASK, Actor, require
 from accounts.rules.audit import AuditAction
+from accounts.rules.locks import LockCause
 from accounts.rules.roles import Verb
+from accounts.selectors import subtree_ids
 from accounts.services import audit
+from accounts.services.locks import release_replaced
 from accounts.services.orders import locked_lineage
 from liquidation.models import Evaluation, LiquidationRun, RunStep
 from liquidation.queue import wake_run
@@ -58,10 +61,14 @@ def request_run(
     if above is not None:
         record_event(run, RunEvent.SUPERSEDE, now, text=f"Closed with {above.account}", reason=COVERED)
         return RunResult(run.pk, is_new=True)
-    for below in active_runs_below(account.pk).select_for_update(no_key=True):
-        record_event(below, RunEvent.SUPERSEDE, now, text=f"{account} closes the whole tree", reason=SUPERSEDED)
+    _supersede_below(run, now)
     wake_run(run.pk)
     return RunResult(run.pk, is_new=True)
+
+
+def _supersede_below(run: LiquidationRun, now: datetime) -> None:
+    for below in active_runs_below(run.account_id).select_for_update(no_key=True):
+        record_event(below, RunEvent.SUPERSEDE, now, text=f"{run.account} closes the whole tree", reason=SUPERSEDED)
 
 
 def _create_run(
@@ -111,6 +118,17 @@ def record_event(
     run.ended_at = None if run.is_active else now
     run.save()
     RunStep.objects.create(run=run, at=now, event=event, state=run.state, text=text, detail=detail or {})
+    if run.state == RunState.FLAT:
+        _end_flatten_locks(run, now)
+
+
+def _end_flatten_locks(run: LiquidationRun, now: datetime) -> None:
+    """Lift what a flatten timestamp locked on the accounts that this run closed, whichever run did the work."""
+    flattened = Account.objects.filter(
+        pk__in=subtree_ids(run.account_id), locks__cause=LockCause.FLATTEN, locks__released_at=None
+    )
+    for account in flattened.order_by("pk"):
+        release_replaced(account=account, cause=LockCause.FLATTEN, keep=None, actor=TASK, now=now)
 
 
 def _held_run(run_id: int, actor: Actor) -> LiquidationRun:
@@ -162,6 +180,7 @@ def resume_run(*, run_id: int, actor: Actor, reason: str, now: datetime) -> None
     if active_run(run.account_id) or active_run_above(run.account_id):
         raise Conflict(f"Another run of {run.account} is active.")
     run = _operate(run_id, RunEvent.RESUME, AuditAction.RUN_RESUMED, actor=actor, reason=reason, now=now)
+    _supersede_below(run, now)
     run.deadline_at = now + timedelta(seconds=settings.RUN_DEADLINE_SECONDS)
     run.save(update_fields=["deadline_at"])
     wake_run(run.pk)

@@ -13,10 +13,8 @@ from django.db.models import Q
 
 from accounts.permissions import TASK
 from accounts.rules.audit import AuditAction
-from accounts.rules.locks import LockCause
 from accounts.rules.readiness import BlockReason
 from accounts.services import audit
-from accounts.services.locks import release_replaced
 from liquidation.gateways.base import VenueUnavailable
 from liquidation.models import LiquidationRun, RunStep
 from liquidation.queue import wake_run
@@ -90,7 +88,9 @@ def _conclude(run: LiquidationRun, outcome: Outcome, now: datetime) -> RunState 
 def _wait(run: LiquidationRun, outcome: Outcome, now: datetime) -> None:
     run.lease_token, run.lease_expires_at = "", None
     run.wake_at = now + timedelta(seconds=outcome.wait_seconds)
-    run.save(update_fields=["lease_token", "lease_expires_at", "wake_at"])
+    if outcome.stops_the_clock:
+        run.deadline_at += timedelta(seconds=outcome.wait_seconds)
+    run.save(update_fields=["lease_token", "lease_expires_at", "wake_at", "deadline_at"])
     if outcome.text and outcome.text != run.steps.values_list("text", flat=True).last():
         event = "WAITED" if outcome.wait_seconds else "ACTED"
         RunStep.objects.create(
@@ -101,8 +101,6 @@ def _wait(run: LiquidationRun, outcome: Outcome, now: datetime) -> None:
 def _announce(run: LiquidationRun, outcome: Outcome, now: datetime) -> None:
     if run.state == RunState.FLAT:
         audit.record(actor=TASK, action=AuditAction.RUN_FLAT, now=now, subject=run, account=run.account)
-        if run.cause == FLATTEN_CAUSE:
-            release_replaced(account=run.account, cause=LockCause.FLATTEN, keep=None, actor=TASK, now=now)
     elif run.state == RunState.NEEDS_OPERATOR:
         text = f"Run {run.pk} of {run.account} needs an operator: {outcome.text}"
         raise_alert(account=run.account, code=f"RUN_{outcome.reason}", text=text, now=now)

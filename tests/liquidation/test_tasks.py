@@ -10,7 +10,7 @@ from accounts.rules.pnl import Side
 from accounts.services.orders import NewOrder, cancel_order, submit_order
 from liquidation import tasks
 from liquidation.gateways.simulated import SimulatedExchange
-from liquidation.models import LiquidationRun
+from liquidation.models import LiquidationRun, VenueOrder
 from liquidation.rules.states import RunState
 from liquidation.services.runs import request_run
 from tests import builders as b
@@ -77,3 +77,13 @@ def test_a_fill_whose_report_was_lost_is_found_by_asking(account: Account) -> No
     tasks.reconcile_orders()
     order.refresh_from_db()
     assert (order.status, order.filled_qty) == (OrderStatus.FILLED, 1)
+
+
+def test_an_order_the_venue_does_not_know_goes_to_the_end_of_the_reconciliation(account: Account) -> None:
+    order = b.working_order(account)
+    VenueOrder.objects.all().delete()
+    Order.objects.update(updated_at=timezone.now() - b.seconds(3600))
+    tasks.reconcile_orders()
+    order.refresh_from_db()
+    assert order.status == OrderStatus.WORKING
+    assert timezone.now() - order.updated_at < b.seconds(60)

@@ -16,6 +16,7 @@ from liquidation.engine import RiskEngine
 from liquidation.gateways.simulated import SimulatedExchange
 from liquidation.models import Alert, Evaluation, LiquidationRun
 from liquidation.rules.states import RunState
+from liquidation.services import runs
 from tests import builders as b
 from tests.drive import Desk, working_desk
 
@@ -399,3 +400,16 @@ def test_a_flatten_timestamp_flattens_once_and_leaves_the_account_open(desk: Des
     assert (LiquidationRun.objects.get().state, modes(house)) == (RunState.FLAT, set())
     engine.tick(desk.now + b.seconds(60))
     assert LiquidationRun.objects.count() == 1
+
+
+def test_a_flatten_lock_ends_whichever_run_did_the_work(desk: Desk) -> None:
+    house = b.account(b.company(), auto_liq={"flatten_timestamp": b.NOW + b.seconds(60)})
+    b.position(house, net=1, price="6000")
+    engine = started(desk)
+    move(engine, desk, "6000")
+    runs.request_run(account_id=house.pk, cause="TEST", actor=b.platform(), now=desk.now)
+    desk.now = b.NOW + b.seconds(60)
+    engine.tick(desk.now)
+    assert modes(house) == {("FLATTEN", "LOCKED")}
+    desk.work()
+    assert (LiquidationRun.objects.get().cause, modes(house)) == ("TEST", set())

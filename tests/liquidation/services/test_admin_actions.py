@@ -91,8 +91,28 @@ def test_an_administrators_newer_action_takes_the_place_of_the_older_lock(accoun
     act(account, AdminAction.LOCK_TRADING_IMMEDIATELY)
     act(account, AdminAction.LIQUIDATE_ONLY_MODE_IMMEDIATELY)
     assert locks(account) == REDUCING
+
+
+@pytest.mark.parametrize(
+    ("lock_action", "expected"),
+    [(AdminAction.LOCK_TRADING_IMMEDIATELY, LOCKED), (AdminAction.LIQUIDATE_ONLY_MODE_IMMEDIATELY, REDUCING)],
+)
+def test_a_hold_never_unlocks_and_reads_the_lock_it_left_when_it_has_run_out(
+    account: Account, lock_action: AdminAction, expected: set
+) -> None:
+    act(account, lock_action)
     act(account, AdminAction.PLACE_AUTO_LIQ_ON_HOLD)
-    assert locks(account) == set()
+    record = newest_admin_actions([account.pk])[account.pk]
+    assert locks(account) == expected
+    assert standing_admin_action(record, b.NOW) == AdminAction.PLACE_AUTO_LIQ_ON_HOLD
+    assert standing_admin_action(record, b.NOW + timedelta(seconds=60)) == lock_action
+
+
+def test_locking_again_locks_again_where_the_lock_was_lifted_since(account: Account) -> None:
+    act(account, AdminAction.LOCK_TRADING_IMMEDIATELY)
+    unlock(account_id=account.pk, causes=frozenset({LockCause.ADMIN}), actor=b.platform(), reason="mistaken", now=b.NOW)
+    assert act(account, AdminAction.LOCK_TRADING_IMMEDIATELY).is_new
+    assert locks(account) == LOCKED
 
 
 def test_normal_lifts_every_lock_of_the_account_and_none_of_its_ancestors() -> None:

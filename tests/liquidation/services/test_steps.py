@@ -16,7 +16,7 @@ from liquidation.gateways.registry import GATEWAYS
 from liquidation.models import Alert, LiquidationRun, VenueOrder, VenuePosition
 from liquidation.rules.states import RunState
 from liquidation.selectors import due_runs
-from liquidation.services import steps
+from liquidation.services import routing, steps
 from liquidation.services.runs import request_run
 from tests import builders as b
 from tests.drive import Desk, working_desk
@@ -362,6 +362,107 @@ def test_a_run_of_an_ancestor_takes_over_the_runs_below(desk: Desk, venue: Fault
     assert (covered.state, covered.reason) == (RunState.STOPPED, "COVERED_BY_ANCESTOR")
     assert finish(desk, above).state == RunState.FLAT
     assert (venue_net(parent), venue_net(child)) == (-2, 2)  # the net of the tree is closed at the parent
+
+
+def test_a_resumed_run_takes_over_what_began_below_it_meanwhile(desk: Desk, venue: FaultyVenue) -> None:
+    firm = b.company()
+    parent = b.account(firm)
+    child = b.account(firm, parent=parent)
+    b.position(child, net=5, price="6000")
+    b.mark(price="5980")
+    venue.before = unavailable("look", times=9999)
+    above = finish(desk, requested(parent, desk))
+    below = requested(child, desk)
+    venue.before = lambda _call: None
+    b.runs.resume_run(run_id=above.pk, actor=b.platform(), reason="Back", now=desk.now)
+    below.refresh_from_db()
+    above.refresh_from_db()
+    assert below.state == RunState.STOPPED
+    assert finish(desk, above).state == RunState.FLAT
+    assert venue_net(parent) + venue_net(child) == 0
+    assert [ticket.qty for ticket in venue.tickets] == [5]
+
+
+def test_a_close_is_not_sized_on_a_look_that_another_account_of_the_tree_has_made_old(
+    desk: Desk, venue: FaultyVenue
+) -> None:
+    firm = b.company()
+    parent = b.account(firm)
+    child = b.account(firm, parent=parent)
+    b.position(child, net=3, price="6000")
+    b.mark(price="5980")
+    run = requested(child, desk)
+    raced: list[str] = []
+
+    def trade_above(call: str) -> None:
+        if call == "look" and run.steps.filter(event="ORDERS_GONE").exists() and not raced:
+            raced.append(call)
+            b.fill(parent, side=Side.SELL, qty=1, price="5980")
+
+    venue.after = trade_above
+    desk.work(seconds=0)
+    assert raced
+    assert finish(desk, run).state == RunState.FLAT
+    assert venue.calls.count("look") > 4  # the look was taken again
+
+
+@pytest.mark.parametrize("minutes", [1, 30])
+def test_a_closed_market_is_waited_for_and_the_position_closed_at_the_open(
+    desk: Desk, venue: FaultyVenue, minutes: int
+) -> None:
+    account = house()
+    opens_at = desk.now + b.seconds(60 * minutes)
+    venue.is_shut = lambda: desk.now < opens_at
+    run = finish(desk, requested(account, desk), seconds=60 * minutes + 60)
+    assert (run.state, closed(account), venue_net(account)) == (RunState.FLAT, 3, 0)
+    assert [ticket.client_order_id for ticket in venue.tickets] == [f"RL{run.pk}-1-1"]
+    assert run.steps.filter(text="Waits for the open: ESZ6").count() == 1
+
+
+def test_another_accounts_venue_is_not_asked(desk: Desk, venue: FaultyVenue) -> None:
+    account = house()
+    other = b.account(account.company, connected=False)
+    unreachable = b.structure.create_connection(
+        company=account.company, name="OTHER", exchange="EUREX", actor=b.platform(), now=b.NOW
+    )
+    unreachable.gateway = "not-installed"
+    unreachable.save()
+    b.structure.assign_connection(account_id=other.pk, connection=unreachable, actor=b.platform(), now=b.NOW)
+    assert finish(desk, requested(account, desk)).state == RunState.FLAT
+
+
+def test_an_order_sent_without_an_answer_is_not_sent_again_into_a_lock(desk: Desk, venue: FaultyVenue) -> None:
+    account = house()
+    venue.before = unavailable("submit")
+    result = submit_order(
+        account_id=account.pk,
+        order=NewOrder("ESZ6", Side.BUY, 1, OrderType.MARKET),
+        actor=b.actor(b.trader(account.company, account)),
+        now=desk.now,
+    )
+    desk.work()
+    b.lock(account)
+    routing.send_order(order_id=result.order_id, now=desk.now + b.seconds(4.999))
+    assert Order.objects.get(pk=result.order_id).status == OrderStatus.PENDING_NEW  # it may be on its way
+    routing.send_order(order_id=result.order_id, now=desk.now + b.seconds(5))
+    assert Order.objects.get(pk=result.order_id).status == OrderStatus.DENIED
+    assert not VenueOrder.objects.exists()
+
+
+def test_an_order_sent_without_an_answer_is_sent_again_where_nothing_locks_it(desk: Desk, venue: FaultyVenue) -> None:
+    account = house()
+    venue.after = unavailable("submit")
+    result = submit_order(
+        account_id=account.pk,
+        order=NewOrder("ESZ6", Side.BUY, 1, OrderType.MARKET),
+        actor=b.actor(b.trader(account.company, account)),
+        now=desk.now,
+    )
+    desk.work()
+    order = routing.send_order(order_id=result.order_id, now=desk.now + b.seconds(9))
+    assert order is not None
+    assert (order.status, VenueOrder.objects.count()) == (OrderStatus.FILLED, 1)
+    assert routing.send_order(order_id=result.order_id + 999, now=desk.now) is None
 
 
 def test_an_order_that_waited_while_its_account_was_locked_never_reaches_the_venue(
