@@ -54,17 +54,21 @@ PLATFORM = Actor(Door.COMMAND)
 
 
 def visible_accounts(user: User) -> QuerySet[Account]:
-    """Return the accounts this user may see: own company's and shared ones, or for a trader the assigned trees."""
+    """Return the accounts this user may see: own company's and shared ones; of these, some roles only assigned trees.
+
+    Below an account that is shared hang other companies' sub-accounts: an assigned tree is never seen past them.
+    """
     if not user.is_active:
         return Account.objects.none()
     if user.is_superuser:
         return Account.objects.all()
     if user.company_id is None:
         return Account.objects.none()
+    accounts = Account.objects.filter(Q(company=user.company_id) | Q(shares__company=user.company_id)).distinct()
     if user.role in {Role.TRADER, Role.ACCOUNT_ADMIN}:
         assigned = AccountPath.objects.filter(ancestor__assignments__user=user).values("descendant")
-        return Account.objects.filter(pk__in=assigned)
-    return Account.objects.filter(Q(company=user.company_id) | Q(shares__company=user.company_id)).distinct()
+        return accounts.filter(pk__in=assigned)
+    return accounts
 
 
 def may(actor: Actor, verb: Verb, account: Account | None = None) -> bool:

@@ -17,7 +17,7 @@ from accounts.rules.locks import LockCause, LockMode
 from accounts.rules.orders import OrderStatus, OrderType, TimeInForce
 from accounts.rules.pnl import Side
 from accounts.rules.roles import Role
-from accounts.services import fills, limits, locks, sharing, sod, structure
+from accounts.services import companies, fills, limits, locks, sharing, sod, structure
 from liquidation.gateways.simulated import SimulatedExchange
 from liquidation.services import routing, runs
 
@@ -65,12 +65,12 @@ def actor(user: User, door: Door = Door.ADMIN) -> Actor:
 def company(name: str = "", *, liquidation_user: bool = True, **settings: Any) -> Company:
     """Return a new company; unless told otherwise with a liquidation user known to CME, COMEX and NYMEX."""
     name = name or f"Company {next(_numbers)}"
-    row = structure.create_company(name=name, actor=platform(), now=NOW, **settings)
+    row = companies.create_company(name=name, actor=platform(), now=NOW, **settings)
     if liquidation_user:
         liquidator = user(
             row, username=f"liq-{row.pk}", role=Role.TRADER, operator_ids={"CME": "OP1", "COMEX": "OP2", "NYMEX": "OP3"}
         )
-        structure.change_company(
+        companies.change_company(
             company_id=row.pk, changes={"auto_liquidation_user": liquidator}, actor=platform(), now=NOW
         )
         row.refresh_from_db()
@@ -87,7 +87,7 @@ def user(
     password: str | None = PASSWORD,
 ) -> User:
     """Return a new user of a company, who can log in with `PASSWORD`."""
-    return structure.create_user(
+    return companies.create_user(
         company=of,
         username=username or f"{role.lower()}-{next(_numbers)}",
         role=role,
@@ -263,7 +263,9 @@ def lock(
     ).lock_id
 
 
-def fill(row: Account, symbol: str = "ESZ6", *, side: Side, qty: int = 1, price: str = "6000") -> None:
+def fill(
+    row: Account, symbol: str = "ESZ6", *, side: Side, qty: int = 1, price: str = "6000", at: datetime = NOW
+) -> None:
     """Let an account trade at the simulated exchange, behind the desk's back, and report the fill."""
     exchange = SimulatedExchange()
     number = next(_numbers)
@@ -278,9 +280,9 @@ def fill(row: Account, symbol: str = "ESZ6", *, side: Side, qty: int = 1, price:
         side=side,
         qty=qty,
         price=Decimal(price),
-        filled_at=NOW,
+        filled_at=at,
         actor=platform(),
-        now=NOW,
+        now=at,
     )
 
 

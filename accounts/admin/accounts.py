@@ -86,7 +86,7 @@ class AccountAdmin(DeskAdmin):
         return super().get_queryset(request).filter(pk__in=visible_accounts(user_of(request)).values("pk"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return has_role_for(request, Verb.EDIT_STRUCTURE)
+        return has_role_for(request, Verb.EDIT_ACCOUNT)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if obj is None:
@@ -161,7 +161,10 @@ class AccountAdmin(DeskAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> Any:
         if obj is None:
             return ()
-        return ("company",) if may(actor_of(request), Verb.EDIT_STRUCTURE, obj) else ("company", *EDITED)
+        actor = actor_of(request)
+        if may(actor, Verb.EDIT_STRUCTURE, obj):
+            return ("company",)
+        return ("company", "type", "parent") if may(actor, Verb.EDIT_ACCOUNT, obj) else ("company", *EDITED)
 
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         user = user_of(request)

@@ -15,7 +15,7 @@ from accounts.admin.tables import Cell, Table
 from accounts.admin.widgets import TextInput
 from accounts.models import Company, Connection, User
 from accounts.rules.roles import Verb
-from accounts.services.structure import change_company, create_company
+from accounts.services.companies import change_company, create_company
 
 
 class CompanyForm(RefusableForm):

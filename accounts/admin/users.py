@@ -17,8 +17,8 @@ from accounts.admin.theme import TabularInline
 from accounts.admin.widgets import PasswordInput, TextInput
 from accounts.models import User, UserExchangeSetting
 from accounts.rules.roles import Role, Verb
+from accounts.services.companies import change_user, create_user
 from accounts.services.limits import save_user_credit
-from accounts.services.structure import change_user, create_user
 
 
 class UserForm(RefusableForm):

@@ -63,15 +63,37 @@ def _binding_locks(account_ids: Sequence[int]) -> defaultdict[int, list[BindingL
 def _status(account: Account, record: AdminActionRecord | None, locks: Sequence[BindingLock], now: datetime) -> Fields:
     is_liquidate_only = trading_mode(lock.mode for lock in locks) is TradingMode.LIQUIDATE_ONLY
     by_user = is_liquidate_only and any(lock.cause is LockCause.AUTO_LIQ for lock in locks)
+    action, since = _action(record, locks, now)
     return present(
         id=account.pk,
-        adminAction=standing_admin_action(record, now),
-        adminTimestamp=None if record is None else _set_at(record, now),
+        adminAction=action,
+        adminTimestamp=since,
         liquidateOnly=locks[0].opened_at if is_liquidate_only else None,
         userTriggeredLiqOnly=by_user or None,
         maxNetLiq=account.session.max_net_liq,
         minNetLiq=_floor(account),
     )
+
+
+def _action(
+    record: AdminActionRecord | None, locks: Sequence[BindingLock], now: datetime
+) -> tuple[AdminAction | None, datetime | None]:
+    """Return the administrator's action; where that restricts nothing, what the lock in force comes to, and since when.
+
+    So a client sees that an account is locked whoever locked it: the engine, a lockout, or an ancestor.
+    """
+    standing = standing_admin_action(record, now)
+    if locks and standing in {None, AdminAction.NORMAL}:
+        lock = max(locks, key=lambda lock: (lock.mode is LockMode.LOCKED, lock.cause is LockCause.AUTO_LIQ))
+        return _as_action(lock), lock.opened_at
+    return standing, None if record is None else _set_at(record, now)
+
+
+def _as_action(lock: BindingLock) -> AdminAction:
+    if lock.mode is LockMode.LIQUIDATE_ONLY:
+        return AdminAction.LIQUIDATE_ONLY_MODE_IMMEDIATELY
+    is_liquidation = lock.cause is LockCause.AUTO_LIQ
+    return AdminAction.LIQUIDATE_IMMEDIATELY if is_liquidation else AdminAction.LOCK_TRADING_IMMEDIATELY
 
 
 def _set_at(record: AdminActionRecord, now: datetime) -> datetime:
@@ -86,14 +108,14 @@ def _floor(account: Account) -> Decimal | None:
     session, drawdown = account.session, account.auto_liq.trailing_max_drawdown
     if drawdown is None:
         return None
-    if session.base is None and session.original_balance is None:
+    if session.starting_balance is None and session.original_balance is None:
         return None if session.max_net_liq is None else session.max_net_liq - drawdown
     limits = AutoLiqLimits(trailing_max_drawdown_limit=account.auto_liq.trailing_max_drawdown_limit)
     figures = SessionFigures(
-        starting_balance=session.base,
+        starting_balance=session.starting_balance,
         original_balance=session.original_balance,
         week_pnl_before=session.week_pnl_before,
         margin=None,
         max_net_liq=session.max_net_liq,
     )
-    return (session.base or Decimal(0)) + drawdown_level(drawdown, limits, figures)
+    return (session.starting_balance or Decimal(0)) + drawdown_level(drawdown, limits, figures)

@@ -235,10 +235,13 @@ class Migration(migrations.Migration):
                 ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='session', serialize=False, to='accounts.account')),
                 ('trading_day', models.DateField()),
                 ('started_at', models.DateTimeField()),
+                ('next_reset_at', models.DateTimeField(db_index=True)),
+                ('roll_failed_at', models.DateTimeField(blank=True, null=True)),
                 ('base', accounts.models.fields.MoneyField(blank=True, null=True)),
                 ('carry', accounts.models.fields.MoneyField(default=Decimal('0'))),
                 ('week_pnl_before', accounts.models.fields.MoneyField(default=Decimal('0'), help_text="Realized P/L of this week's earlier sessions.")),
                 ('original_balance', accounts.models.fields.MoneyField(blank=True, null=True)),
+                ('balance', accounts.models.fields.MoneyField(blank=True, null=True)),
                 ('max_net_liq', accounts.models.fields.MoneyField(blank=True, null=True)),
             ],
         ),
@@ -598,6 +601,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='order',
             index=models.Index(condition=models.Q(('status__in', [accounts.rules.orders.OrderStatus['PENDING_CANCEL'], accounts.rules.orders.OrderStatus['PENDING_NEW'], accounts.rules.orders.OrderStatus['WORKING']])), fields=['account'], name='order_open'),
+        ),
+        migrations.AddIndex(
+            model_name='order',
+            index=models.Index(fields=['updated_at'], name='order_changes'),
         ),
         migrations.AddConstraint(
             model_name='order',

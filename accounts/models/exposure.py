@@ -17,19 +17,30 @@ class AccountSession(models.Model):
     """The figures an account's limits are measured from, fixed at the session's start.
 
     `base` is the daily limit plus the carry; it moves only at the reset or when the daily limit is changed by hand.
+    `balance` runs on from session to session: what the account began with (the original balance, else its first daily
+    limit) and the P/L of its whole tree since; a new daily limit does not move it. `next_reset_at` is the session's
+    planned end: the tree is rolled when the top account's has passed.
     """
 
     account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="session")
     trading_day = models.DateField()
     started_at = models.DateTimeField()
+    next_reset_at = models.DateTimeField(db_index=True)
+    roll_failed_at = models.DateTimeField(null=True, blank=True)
     base = MoneyField(null=True, blank=True)
     carry = MoneyField(default=Decimal(0))
     week_pnl_before = MoneyField(default=Decimal(0), help_text="Realized P/L of this week's earlier sessions.")
     original_balance = MoneyField(null=True, blank=True)
+    balance = MoneyField(null=True, blank=True)
     max_net_liq = MoneyField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.account} {self.trading_day}"
+
+    @property
+    def starting_balance(self) -> Decimal | None:
+        """Return what the auto-liquidation limits count net liq from; None where nothing is known."""
+        return self.base if self.balance is None else self.balance
 
 
 class SodRecord(models.Model):
@@ -132,7 +143,8 @@ class Order(models.Model):
         ]
         indexes = [
             # working orders of a tree: the order gate, the run's cancels, the account page
-            models.Index(fields=["account"], name="order_open", condition=Q(status__in=sorted(OPEN_STATUSES)))
+            models.Index(fields=["account"], name="order_open", condition=Q(status__in=sorted(OPEN_STATUSES))),
+            models.Index(fields=["updated_at"], name="order_changes"),  # the engine asks what changed lately
         ]
 
     def __str__(self) -> str:

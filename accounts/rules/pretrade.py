@@ -50,6 +50,7 @@ class DenialCode(StrEnum):
     """Which of our own rules denied an order."""
 
     ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
+    NO_ROUTE = "NO_ROUTE"
     TRADING_LOCKED = "TRADING_LOCKED"
     LIQUIDATION_ONLY = "LIQUIDATION_ONLY"
     LIMIT_MISSING = "LIMIT_MISSING"
@@ -63,6 +64,7 @@ class DenialCode(StrEnum):
 
 _REASONS = {
     DenialCode.ACCOUNT_CLOSED: FailureReason.AccountClosed,
+    DenialCode.NO_ROUTE: FailureReason.ExecutionProviderNotConfigured,
     DenialCode.TRADING_LOCKED: FailureReason.TradingLocked,
     DenialCode.LIQUIDATION_ONLY: FailureReason.LiquidationOnly,
     DenialCode.LIMIT_MISSING: FailureReason.MaxPosLimitMisconfigured,
@@ -123,6 +125,7 @@ class PretradeLevel:
         max_order_qty: Contracts, >= 0; None is no limit.
         max_long: Largest long position, contracts, >= 0; None is no limit.
         max_short: Largest short position as a positive number, contracts, >= 0; None is no limit.
+        holder: Whose credit it is, for the text of a denial: an account's, or the submitting user's own.
 
     Raises:
         ValueError: a number of contracts other than net is negative.
@@ -146,6 +149,7 @@ class PretradeLevel:
     max_order_qty: int | None
     max_long: int | None
     max_short: int | None
+    holder: str = "account"
 
     def __post_init__(self) -> None:
         counts = (self.working_buys, self.working_sells, self.max_order_qty, self.max_long, self.max_short)
@@ -202,6 +206,27 @@ def check_order(order: OrderRequest, levels: Sequence[PretradeLevel]) -> Denial 
     return None
 
 
+def route_denial(account: str, exchange: str, *, is_routing: bool, is_connected: bool) -> Denial | None:
+    """Return why no order can be routed from the account, or None when it can.
+
+    Args:
+        account: Its name.
+        exchange: Where the order would go.
+        is_routing: By the account's own type; an account above it may be of any.
+        is_connected: It has a connection to the exchange, of its own or from above.
+
+    Source: Trading Technologies, Setup help, account types and connections.
+    """
+    if not is_routing:
+        what = "is non-routing: change its type, or trade on a routing account"
+    elif not is_connected:
+        what = f"has no connection to {exchange}: assign one to it or to an account above it"
+    else:
+        return None
+    text = f"Pre-trade risk rejection: Account {account} {what}"
+    return Denial(_REASONS[DenialCode.NO_ROUTE], level=account, text=text, code=DenialCode.NO_ROUTE)
+
+
 def _lock_denial(level: PretradeLevel, *, reduces: bool) -> Denial | None:
     if level.is_closed:
         return _deny(level, DenialCode.ACCOUNT_CLOSED, "Account closed")
@@ -220,14 +245,14 @@ def _credit_denial(level: PretradeLevel, order: OrderRequest, *, reduces: bool) 
 
 def _new_risk_denial(level: PretradeLevel) -> Denial | None:
     if level.daily_limit is None:
-        return _deny(level, DenialCode.LIMIT_MISSING, "No daily limit set for account")
+        return _deny(level, DenialCode.LIMIT_MISSING, f"No daily limit set for {level.holder}")
     if level.rule is not CreditRule.MARGIN and level.pnl is None:
-        return _deny(level, DenialCode.PNL_NOT_EVALUABLE, "P/L cannot be evaluated for account")
+        return _deny(level, DenialCode.PNL_NOT_EVALUABLE, f"P/L cannot be evaluated for {level.holder}")
     available = _available(level, level.margin_after)
     if available is None:
-        return _deny(level, DenialCode.MARGIN_UNKNOWN, "Margin not known for account")
+        return _deny(level, DenialCode.MARGIN_UNKNOWN, f"Margin not known for {level.holder}")
     if not credit_allows(rule=level.rule, available_after=available):
-        return _deny(level, DenialCode.CREDIT_EXHAUSTED, "Credit used up for account", _credit_note(level))
+        return _deny(level, DenialCode.CREDIT_EXHAUSTED, f"Credit used up for {level.holder}", _credit_note(level))
     return None
 
 
@@ -238,7 +263,9 @@ def _trade_out_denial(level: PretradeLevel) -> Denial | None:
     available = _available(level, level.margin_after)
     if available is not None and available > 0:
         return None
-    return _deny(level, DenialCode.TRADE_OUT_NOT_ALLOWED, "Trade out not allowed for account", _credit_note(level))
+    return _deny(
+        level, DenialCode.TRADE_OUT_NOT_ALLOWED, f"Trade out not allowed for {level.holder}", _credit_note(level)
+    )
 
 
 def _limit_denial(level: PretradeLevel, order: OrderRequest, *, reduces: bool) -> Denial | None:

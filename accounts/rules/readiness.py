@@ -46,7 +46,8 @@ class ReadinessFacts:
         post_trade_risk_enabled: The company's switch.
         liquidation_user: Name of the company's auto-liquidation user; None when there is none.
         liquidation_user_is_active: The user may act.
-        operator_ids: The user's id for order routing (Tag 50), by exchange; an empty id is none.
+        operator_ids: The user's id for order routing (Tag 50), by exchange; an empty id is none. Needed where something
+            is held, and by a flat account wherever it can send orders.
         exchanges_held: Where the account's tree has positions or working orders.
         connected_exchanges: Where the account can send orders.
         check_credit: The account's Check Credit.
@@ -174,7 +175,7 @@ def _active_problem(facts: ReadinessFacts) -> str | None:
 def _operator_id_problem(facts: ReadinessFacts) -> str | None:
     if problem := _user_problem(facts):
         return problem
-    exchanges = facts.exchanges_held | facts.connected_exchanges
+    exchanges = facts.exchanges_held or facts.connected_exchanges
     missing = [exchange for exchange in sorted(exchanges) if _is_missing(facts.operator_ids.get(exchange))]
     return f"Give the user {facts.liquidation_user} an operator id for {', '.join(missing)}." if missing else None
 

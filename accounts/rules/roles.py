@@ -22,9 +22,11 @@ class Verb(StrEnum):
     LOCK = "LOCK"
     LIQUIDATE = "LIQUIDATE"
     UNLOCK = "UNLOCK"
+    UNLOCK_ANY = "UNLOCK_ANY"
     EDIT_CREDIT = "EDIT_CREDIT"
     EDIT_CREDIT_LOSS = "EDIT_CREDIT_LOSS"
     EDIT_AUTO_LIQ = "EDIT_AUTO_LIQ"
+    EDIT_ACCOUNT = "EDIT_ACCOUNT"
     EDIT_STRUCTURE = "EDIT_STRUCTURE"
     SHARE = "SHARE"
     EDIT_SOD = "EDIT_SOD"
@@ -32,14 +34,17 @@ class Verb(StrEnum):
     CANCEL_ORDER = "CANCEL_ORDER"
     EDIT_COMPANY = "EDIT_COMPANY"
     EDIT_USERS = "EDIT_USERS"
-    OPERATE_RUN = "OPERATE_RUN"
+    RESUME_RUN = "RESUME_RUN"
+    END_RUN = "END_RUN"
     PUSH_DATA = "PUSH_DATA"
 
 
 ALLOWED: Mapping[Role, frozenset[Verb]] = MappingProxyType(
     {
         Role.COMPANY_ADMIN: frozenset(Verb),
-        # Never the credit loss box: an account administrator may not switch off what watches the account.
+        # Nothing that takes the account from under what watches it: neither the credit loss box nor the tree nor the
+        # way to the market, and of the locks only an administrator's. EDIT_ACCOUNT is the name, the notes and new
+        # sub-accounts.
         Role.ACCOUNT_ADMIN: frozenset(
             {
                 Verb.VIEW,
@@ -47,13 +52,13 @@ ALLOWED: Mapping[Role, frozenset[Verb]] = MappingProxyType(
                 Verb.UNLOCK,
                 Verb.EDIT_CREDIT,
                 Verb.EDIT_SOD,
-                Verb.EDIT_STRUCTURE,
+                Verb.EDIT_ACCOUNT,
                 Verb.CANCEL_ORDER,
                 Verb.PLACE_ORDER,
             }
         ),
-        # May make things safer at any hour, never looser.
-        Role.RISK_OPERATOR: frozenset({Verb.VIEW, Verb.LOCK, Verb.LIQUIDATE, Verb.CANCEL_ORDER, Verb.OPERATE_RUN}),
+        # May make things safer at any hour, never looser: a run is resumed, not stopped or declared flat.
+        Role.RISK_OPERATOR: frozenset({Verb.VIEW, Verb.LOCK, Verb.LIQUIDATE, Verb.CANCEL_ORDER, Verb.RESUME_RUN}),
         Role.VIEW_ONLY: frozenset({Verb.VIEW}),
         Role.TRADER: frozenset({Verb.VIEW, Verb.PLACE_ORDER, Verb.CANCEL_ORDER, Verb.LOCK}),
     }
@@ -65,7 +70,7 @@ ENGINE_VERBS = frozenset(
         Verb.LOCK,
         Verb.LIQUIDATE,
         Verb.CANCEL_ORDER,
-        Verb.OPERATE_RUN,
+        Verb.RESUME_RUN,
         Verb.PLACE_ORDER,
         Verb.VIEW,
         Verb.PUSH_DATA,

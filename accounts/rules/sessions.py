@@ -70,6 +70,25 @@ def next_reset_at(now: dt.datetime, override: ResetOverride | None = None) -> dt
     return min(reset_at for reset_at, _ in _resets_around(now, override or DEFAULT_RESET) if reset_at > now)
 
 
+def next_session_at(now: dt.datetime, override: ResetOverride | None = None) -> dt.datetime:
+    """Return the first instant after this one that belongs to another trading day, in UTC.
+
+    A reset within the weekend opens no session: what opens on Friday evening is Monday's and lasts until its end.
+
+    Raises:
+        ValueError: now has no timezone.
+
+    Example:
+        >>> next_session_at(dt.datetime(2026, 11, 20, 23, 0, tzinfo=dt.UTC)).strftime("%A %d %H:%M")
+        'Monday 23 23:00'
+    """
+    day = trading_day(now, override)
+    opens_at = next_reset_at(now, override)
+    while trading_day(opens_at, override) == day:
+        opens_at = next_reset_at(opens_at, override)
+    return opens_at
+
+
 def last_reset_at(now: dt.datetime, override: ResetOverride | None = None) -> dt.datetime:
     """Return the latest reset at or before this instant, in UTC; the session began then.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.models import (
     Account,
@@ -107,10 +107,10 @@ def margin_rates() -> dict[str, ProductMarginRate]:
 
 
 def newest_admin_actions(account_ids: Sequence[int] | None = None) -> dict[int, AdminActionRecord]:
-    """Return the newest admin action of each account that ever had one."""
-    records = AdminActionRecord.objects.order_by("id")
-    if account_ids is not None:
-        records = records.filter(account__in=account_ids)
+    """Return the newest admin action of each account that ever had one; older ones are not read."""
+    accounts = Account.objects.all() if account_ids is None else Account.objects.filter(pk__in=account_ids)
+    newest = AdminActionRecord.objects.filter(account=OuterRef("pk")).order_by("-id").values("pk")[:1]
+    records = AdminActionRecord.objects.filter(pk__in=accounts.annotate(newest=Subquery(newest)).values("newest"))
     return {record.account_id: record for record in records}
 
 
@@ -121,8 +121,3 @@ def standing_admin_action(record: AdminActionRecord | None, now: datetime) -> Ad
     if record.expires_at is not None and record.expires_at <= now:
         return AdminAction(record.next_action)
     return AdminAction(record.action)
-
-
-def accounts_named(name: str, company_name: str = "") -> QuerySet[Account]:
-    """Return the accounts of this name, of one company where it is given."""
-    return Account.objects.filter(Q(name=name) & (Q(company__name=company_name) if company_name else Q()))

@@ -13,13 +13,13 @@ from accounts.permissions import Actor, may, require, require_company
 from accounts.rules.audit import AuditAction
 from accounts.rules.credit import CreditLossAction, session_base, validate_credit_loss_pct
 from accounts.rules.exact import require_not_negative
-from accounts.rules.hierarchy import reset_override_conflicts
 from accounts.rules.roles import Verb
 from accounts.rules.sessions import ResetOverride, is_known_timezone
 from accounts.rules.sharing import may_set_credit_loss, relation
-from accounts.selectors import lineage_ids, subtree_ids
+from accounts.selectors import subtree_ids
 from accounts.services.changes import apply_changes
 from accounts.services.locks import locked_account
+from accounts.services.sod import reset_of
 
 CREDIT_LOSS_FIELDS = frozenset({"credit_loss_action", "credit_loss_pct", "credit_loss_company"})
 RESET_FIELDS = frozenset({"override_reset", "reset_time", "reset_timezone"})
@@ -33,10 +33,12 @@ def save_account_credit(
     """Change an account's SOD/Credit tab; return what differed as {field: (old, new)}.
 
     A new daily limit re-bases the session at once: losses are measured against it from now on. An override of the
-    reset that is taken off is taken off on every sub-account too.
+    reset that is taken off is taken off on every sub-account too; another reset time counts from the end of the
+    running session.
 
     Raises:
-        NotPermitted: the actor may not change these fields (the credit-loss box needs a company administrator).
+        NotPermitted: the actor may not change these fields (the credit-loss box needs a company administrator, and so
+            does switching Check Credit off while there is an action).
         NotFound: no such account for this actor.
         AccountClosed: the account is closed.
         InvalidValue: a value cannot be held; names the field.
@@ -80,13 +82,9 @@ def _follow_reset(
 
 
 def _require_no_other_reset_above(account: Account, wanted: ResetOverride) -> None:
-    lineage = lineage_ids(account.pk)
-    parents: dict[int, int | None] = dict(zip(lineage, [*lineage[1:], None], strict=True))
-    rows = AccountCredit.objects.filter(account__in=lineage[1:], override_reset=True)
-    overrides = {row.account_id: ResetOverride(row.reset_time, row.reset_timezone) for row in rows}
-    if reset_override_conflicts(account.pk, wanted, overrides, parents):
+    if account.parent_id is not None and wanted != reset_of(account):
         raise InvalidValue(
-            f"An account above {account.name} resets at another time: a sub-account cannot hold a time of its own.",
+            f"The tree above {account.name} resets at another time: a sub-account cannot hold a time of its own.",
             field="override_reset",
         )
 
@@ -114,6 +112,14 @@ def _require_box(actor: Actor, account: Account, credit: AccountCredit, changes:
     if box:
         _require_credit_loss(actor, account, credit)
         _choose_closer(actor, account, changes)
+    if _switches_off(credit, changes):
+        require(actor, Verb.EDIT_CREDIT_LOSS, account)
+
+
+def _switches_off(credit: AccountCredit, changes: Mapping[str, Any]) -> bool:
+    """Without Check Credit the credit loss action is dead: who may not touch the one may not take off the other."""
+    has_action = credit.credit_loss_action != CreditLossAction.NONE
+    return has_action and credit.check_credit and not changes.get("check_credit", True)
 
 
 def _choose_closer(actor: Actor, account: Account, changes: dict[str, Any]) -> None:
@@ -195,7 +201,9 @@ def _rebase(account: Account, daily_limit: Decimal | None) -> None:
     session = AccountSession.objects.select_for_update(no_key=True).filter(account=account).first()
     if session is not None:
         session.base = None if daily_limit is None else session_base(daily_limit=daily_limit, carry=session.carry)
-        session.save(update_fields=["base"])
+        if session.balance is None:
+            session.balance = session.original_balance = daily_limit
+        session.save(update_fields=["base", "balance", "original_balance"])
 
 
 @transaction.atomic

@@ -1,16 +1,18 @@
 """Lock and unlock accounts. A lock is in force the moment its row is committed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 
-from accounts.errors import InvalidValue, NotFound
-from accounts.models import Account, AccountLock
-from accounts.permissions import TASK, Actor, require
+from accounts.errors import InvalidValue, NotFound, NotPermitted
+from accounts.models import Account, AccountLock, AccountSession
+from accounts.permissions import TASK, Actor, may, require
 from accounts.rules.audit import AuditAction
-from accounts.rules.locks import LockCause, LockMode
+from accounts.rules.locks import LockCause, LockMode, is_releasable
 from accounts.rules.roles import Verb
+from accounts.selectors import held_positions, subtree_ids, working_orders
 from accounts.services import audit
 
 
@@ -114,9 +116,10 @@ def unlock_account(
 
     Safe to repeat: with nothing to lift it changes nothing and writes no audit entry. A market-impact lock is lifted
     by its cooling-off period alone. A run that is active is the caller's to ask about: `liquidation.services` does.
+    An account administrator lifts administrators' locks; what a limit or the company locked stays.
 
     Raises:
-        NotPermitted: the actor may not unlock (the engine never may).
+        NotPermitted: the actor may not unlock (the engine never may), or none of the locks that are there.
         NotFound: no such account, or none that the actor may see.
         InvalidValue: no reason.
     """
@@ -124,19 +127,58 @@ def unlock_account(
     require(actor, Verb.UNLOCK, account)
     if not reason.strip():
         raise InvalidValue("Say why the account is unlocked.", field="reason")
-    releasable = causes - {LockCause.MARKET_IMPACT}
+    releasable = frozenset(cause for cause in causes if is_releasable(cause, by_engine=False, cooling_off=True))
+    if not may(actor, Verb.UNLOCK_ANY, account):
+        releasable = _administrators_own(account, releasable, actor)
     return UnlockResult(_release(account, releasable, actor=actor, reason=reason, now=now))
+
+
+def _administrators_own(account: Account, causes: frozenset[LockCause], actor: Actor) -> frozenset[LockCause]:
+    own = causes & {LockCause.ADMIN}
+    standing = set(AccountLock.objects.filter(account=account, released_at=None).values_list("cause", flat=True))
+    if standing & causes and not standing & own:
+        raise NotPermitted(f"{actor.name} may lift only an administrator's lock on account {account.name}.")
+    return own
 
 
 @transaction.atomic
 def release_due_lock(*, lock_id: int, now: datetime) -> UnlockResult:
-    """Lift one lock whose time has come; nothing happens before that time or twice."""
+    """Lift one lock whose time has come; nothing happens before that time or twice.
+
+    A lock by which a limit protects an account waits on: for the account's tree to be rolled where its session is
+    over, or the old session's loss would lock again at once; and, where it promises a flat account, until the tree
+    holds nothing and works no order in our books.
+    """
     locked_account(AccountLock.objects.values_list("account_id", flat=True).get(pk=lock_id))
     lock = AccountLock.objects.select_related("account").get(pk=lock_id)
     if lock.released_at is not None or lock.release_due_at is None or lock.release_due_at > now:
         return UnlockResult(0)
+    if lock.cause == LockCause.AUTO_LIQ and (_awaits_roll(lock, now) or _awaits_flat(lock)):
+        return UnlockResult(0)
     _write_release(lock, actor=TASK, reason="Its time has come", now=now)
     return UnlockResult(1)
+
+
+def release_due_locks(*, account_ids: Iterable[int], now: datetime) -> int:
+    """Lift those locks of these accounts whose time has come, as `release_due_lock` does; return how many.
+
+    For the caller's transaction.
+    """
+    due = AccountLock.objects.filter(account__in=list(account_ids), released_at=None, release_due_at__lte=now)
+    lock_ids = list(due.order_by("id").values_list("pk", flat=True))
+    return sum(release_due_lock(lock_id=lock_id, now=now).released for lock_id in lock_ids)
+
+
+def _awaits_roll(lock: AccountLock, now: datetime) -> bool:
+    over = AccountSession.objects.filter(account__parent=None, account__closed_at=None, next_reset_at__lte=now)
+    return over.filter(account__paths_down__descendant=lock.account_id).exists()
+
+
+def _awaits_flat(lock: AccountLock) -> bool:
+    if lock.mode != LockMode.LOCKED:
+        return False
+    tree = subtree_ids(lock.account_id)
+    return bool(held_positions(tree)) or working_orders(tree).exists()
 
 
 def _release(account: Account, causes: frozenset[LockCause], *, actor: Actor, reason: str, now: datetime) -> int:

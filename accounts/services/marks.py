@@ -53,6 +53,14 @@ def record_marks(marks: Iterable[AcceptedMark]) -> int:
     return len(changed)
 
 
+def record_heard(*, source: str, at: datetime) -> int:
+    """Note that a source said at `at`, aware UTC, that its last prices still hold; return how many marks that renews.
+
+    Safe to repeat and out of order: no mark is made older.
+    """
+    return Mark.objects.filter(source=source, seen_at__lt=at).update(seen_at=at)
+
+
 def _age(mark: AcceptedMark | Mark) -> tuple[datetime, datetime]:
     # By the price's own time first: a price that was long on its way is old however late it is heard.
     return mark.priced_at, mark.seen_at

@@ -1,7 +1,6 @@
 """The order gate: every order is held against locks and credit here, before any venue hears of it."""
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,20 +8,17 @@ from decimal import Decimal
 from django.db import transaction
 
 from accounts.errors import InvalidValue, NotFound
-from accounts.models import Account, AccountPath, Instrument, Order, UserExchangeSetting
+from accounts.models import Account, AccountPath, Connection, Instrument, Order, UserExchangeSetting
 from accounts.permissions import Actor, require
 from accounts.queue import wake
 from accounts.rules.audit import AuditAction
-from accounts.rules.credit import CreditRule
-from accounts.rules.locks import LockMode, trading_mode
-from accounts.rules.margin import MarginMissing
-from accounts.rules.money import RateMissing, to_ticks
+from accounts.rules.money import to_ticks
 from accounts.rules.orders import OPEN_STATUSES, OrderStatus, OrderType, TimeInForce
 from accounts.rules.pnl import Side
-from accounts.rules.pretrade import Denial, FailureReason, OrderRequest, PretradeLevel, check_order
+from accounts.rules.pretrade import Denial, FailureReason, OrderRequest, check_order, route_denial
 from accounts.rules.roles import Verb
-from accounts.selectors import connections_of, currency_rates, margin_rates, open_locks, subtree_ids
-from accounts.selectors.figures import Exposure, figures_of, margin_of, tree_exposures
+from accounts.selectors import connections_of
+from accounts.selectors.gate import credit_levels, lock_levels
 from accounts.services import audit
 
 SEND_TASK = "liquidation.send_order"
@@ -76,11 +72,9 @@ def submit_order(*, account_id: int, order: NewOrder, actor: Actor, now: datetim
     standing = Order.objects.filter(client_order_id=our_id).first()
     if standing is not None:
         return _standing_result(standing)
-    denial = check_order(
-        OrderRequest(order.symbol, order.side, order.qty, order.is_block_cross),
-        [pretrade_level(level, order, instrument, now) for level in lineage],
-    )
-    row = _write_order(account, instrument, order, our_id, denial, actor=actor, now=now)
+    connection = connections_of(account).get(instrument.exchange)
+    denial = _denial(lineage, order, instrument, connection, actor=actor, now=now)
+    row = _write_order(account, instrument, connection, order, our_id, denial, actor=actor, now=now)
     if denial is not None:
         return OrderResult(row.pk, denial.reason, denial.text)
     wake(SEND_TASK, row.pk)
@@ -149,50 +143,31 @@ def _standing_result(standing: Order) -> OrderResult:
     return OrderResult(standing.pk, reason, standing.failure_text)
 
 
-def pretrade_level(account: Account, order: NewOrder, instrument: Instrument, now: datetime) -> PretradeLevel:
-    """Return what the order gate looks at on one level of the tree."""
-    credit = account.credit
-    locks = list(open_locks([account.pk]))
-    exposures = tree_exposures(subtree_ids(account.pk))
-    exposures.setdefault(order.symbol, Exposure(instrument))
-    figures = figures_of(exposures, currency=credit.currency, now=now)
-    mine = exposures[order.symbol]
-    return PretradeLevel(
-        name=account.name,
-        mode=trading_mode(LockMode(lock.mode) for lock in locks),
-        lock_note=", ".join(sorted({lock.cause.lower().replace("_", "-") for lock in locks})),
-        is_closed=account.is_closed,
-        check_credit=credit.check_credit,
-        apply_to_block_cross=credit.apply_to_block_cross,
-        daily_limit=credit.daily_limit,
-        rule=CreditRule(credit.rule),
-        pnl=figures.pnl,
-        margin_before=figures.margin,
-        margin_after=_margin_after(exposures, order, credit.currency),
-        trade_out_allowed=credit.trade_out_allowed,
-        net=mine.net,
-        working_buys=mine.working_buys,
-        working_sells=mine.working_sells,
-        max_order_qty=None,
-        max_long=None,
-        max_short=None,
+def _denial(
+    lineage: list[Account],
+    order: NewOrder,
+    instrument: Instrument,
+    connection: Connection | None,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> Denial | None:
+    """Locks first, for all levels; then whether the order can be routed at all; figures last, they cost the most."""
+    request = OrderRequest(order.symbol, order.side, order.qty, order.is_block_cross)
+    levels, account = lock_levels(lineage, request), lineage[0]
+    return (
+        check_order(request, levels)
+        or route_denial(
+            account.name, instrument.exchange, is_routing=account.is_routing, is_connected=connection is not None
+        )
+        or check_order(request, credit_levels(levels, lineage, request, instrument, now, actor.user))
     )
-
-
-def _margin_after(exposures: Mapping[str, Exposure], order: NewOrder, currency: str) -> Decimal | None:
-    contracts = [
-        (exposure.instrument, exposure.with_order(order.side, order.qty if symbol == order.symbol else 0))
-        for symbol, exposure in exposures.items()
-    ]
-    try:
-        return margin_of(contracts, currency=currency, margins=margin_rates(), rates=currency_rates())
-    except (MarginMissing, RateMissing):
-        return None  # the rule denies what it would have needed the margin for
 
 
 def _write_order(
     account: Account,
     instrument: Instrument,
+    connection: Connection | None,
     order: NewOrder,
     our_id: str,
     denial: Denial | None,
@@ -200,7 +175,6 @@ def _write_order(
     actor: Actor,
     now: datetime,
 ) -> Order:
-    connection = connections_of(account).get(instrument.exchange)
     row = Order.objects.create(
         client_order_id=our_id,
         account=account,
@@ -215,7 +189,7 @@ def _write_order(
         is_automated=order.is_automated,
         submitted_by=actor.user,
         operator_id=_operator_id(actor, instrument.exchange),
-        venue=connection.gateway if connection else "simulated",
+        venue=connection.gateway if connection else "",
         failure_reason=denial.reason if denial else "",
         failure_text=denial.text if denial else "",
         created_at=now,

@@ -1,4 +1,4 @@
-"""Companies, users and the tree of accounts."""
+"""The tree of accounts, their connections and who is assigned to them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts.errors import Conflict, InvalidValue, NotFound
+from accounts.errors import Conflict, InvalidValue
 from accounts.models import (
     Account,
     AccountAssignment,
@@ -15,160 +15,22 @@ from accounts.models import (
     AccountConnection,
     AccountCredit,
     AccountPath,
-    AccountSession,
     Company,
     Connection,
     User,
-    UserCredit,
-    UserExchangeSetting,
 )
-from accounts.permissions import Actor, require, require_company
+from accounts.permissions import Actor, may, require, require_company
 from accounts.rules.audit import AuditAction
 from accounts.rules.hierarchy import AccountType, would_cycle
-from accounts.rules.roles import Role, Verb
-from accounts.rules.sessions import last_reset_at, trading_day
+from accounts.rules.roles import Verb
 from accounts.rules.sharing import may_hang_under, relation
 from accounts.selectors import working_orders
 from accounts.services import audit
 from accounts.services.changes import apply_changes, clean
 from accounts.services.locks import locked_account
-
-USER_SETTINGS = frozenset({"username", "first_name", "last_name", "email", "role", "is_active"})
-"""What may be changed on a user: neither its company nor what would lift it above every company."""
+from accounts.services.sessions import first_session
 
 ACCOUNT_SETTINGS = frozenset({"name", "type", "notes"})
-
-
-@transaction.atomic
-def create_company(*, name: str, actor: Actor, now: datetime, **fields: Any) -> Company:
-    """Make a company. For the platform: a company administrator has one already.
-
-    Raises:
-        NotFound: the actor is not a platform superuser.
-        InvalidValue: a field cannot be held; names it.
-    """
-    company = Company(name=name, **fields)
-    require_company(actor, Verb.EDIT_COMPANY, company)
-    clean(company)
-    company.save()
-    audit.record(
-        actor=actor,
-        action=AuditAction.COMPANY_CREATED,
-        now=now,
-        subject=company,
-        company=company,
-        after={"name": name, **fields},
-    )
-    return company
-
-
-@transaction.atomic
-def change_company(
-    *, company_id: int, changes: Mapping[str, Any], actor: Actor, now: datetime, reason: str = ""
-) -> dict[str, tuple[Any, Any]]:
-    """Change a company's settings; return what differed.
-
-    Raises:
-        NotFound: not the actor's company.
-        NotPermitted: the actor's role does not allow it.
-        InvalidValue: for example an auto-liquidation user of another company; names the field.
-    """
-    company = Company.objects.select_for_update(no_key=True).filter(pk=company_id).first()
-    if company is None:
-        raise NotFound("Not found")
-    require_company(actor, Verb.EDIT_COMPANY, company)
-    user = changes.get("auto_liquidation_user")
-    if user is not None and user.company_id != company.pk:
-        raise InvalidValue(f"{user} belongs to another company.", field="auto_liquidation_user")
-    return apply_changes(
-        company, changes, actor=actor, action=AuditAction.COMPANY_CHANGED, now=now, reason=reason, company=company
-    )
-
-
-@transaction.atomic
-def create_user(
-    *,
-    company: Company,
-    username: str,
-    role: Role,
-    actor: Actor,
-    now: datetime,
-    password: str | None = None,
-    is_active: bool = True,
-    operator_ids: Mapping[str, str] | None = None,
-) -> User:
-    """Make a user of a company, with the ids by which exchanges know it ({exchange: operator id}).
-
-    Raises:
-        NotFound, NotPermitted: the actor may not edit this company's users.
-        InvalidValue: a field cannot be held; names it.
-    """
-    require_company(actor, Verb.EDIT_USERS, company)
-    user = User(username=username, company=company, role=role, is_active=is_active, is_staff=True, date_joined=now)
-    user.set_password(password)
-    clean(user)
-    user.save()
-    UserCredit.objects.create(user=user)
-    _write_operator_ids(user, operator_ids or {})
-    after = {"username": username, "role": role.value, "is_active": is_active, "operator_ids": dict(operator_ids or {})}
-    audit.record(actor=actor, action=AuditAction.USER_CREATED, now=now, subject=user, company=company, after=after)
-    return user
-
-
-@transaction.atomic
-def change_user(
-    *,
-    user_id: int,
-    changes: Mapping[str, Any],
-    actor: Actor,
-    now: datetime,
-    operator_ids: Mapping[str, str] | None = None,
-    reason: str = "",
-) -> dict[str, tuple[Any, Any]]:
-    """Change a user's role, activity or operator ids (replaced whole where given); return what differed.
-
-    Raises:
-        NotFound, NotPermitted: the actor may not edit this user.
-        InvalidValue: a field cannot be held; names it.
-    """
-    user = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
-    if user is None or user.company is None:
-        raise NotFound("Not found")
-    require_company(actor, Verb.EDIT_USERS, user.company)
-    for field in sorted(set(changes) - USER_SETTINGS):
-        raise InvalidValue(f"{field} is not a setting of a user.", field=field)
-    differing = apply_changes(
-        user, changes, actor=actor, action=AuditAction.USER_CHANGED, now=now, reason=reason, company=user.company
-    )
-    standing = dict(user.exchange_settings.values_list("exchange", "operator_id"))
-    if operator_ids is not None and dict(operator_ids) != standing:
-        _replace_operator_ids(user, standing, dict(operator_ids), actor=actor, now=now, reason=reason)
-        differing["operator_ids"] = (standing, dict(operator_ids))
-    return differing
-
-
-def _replace_operator_ids(
-    user: User, before: dict[str, str], after: dict[str, str], *, actor: Actor, now: datetime, reason: str
-) -> None:
-    user.exchange_settings.all().delete()
-    _write_operator_ids(user, after)
-    audit.record(
-        actor=actor,
-        action=AuditAction.USER_CHANGED,
-        now=now,
-        subject=user,
-        company=user.company,
-        before={"operator_ids": before},
-        after={"operator_ids": after},
-        reason=reason,
-    )
-
-
-def _write_operator_ids(user: User, operator_ids: Mapping[str, str]) -> None:
-    for exchange, operator_id in sorted(operator_ids.items()):
-        row = UserExchangeSetting(user=user, exchange=exchange, operator_id=operator_id)
-        clean(row)
-        row.save()
 
 
 @transaction.atomic
@@ -185,10 +47,11 @@ def create_account(
     """Make an account with every setting at its default, and put it into its tree.
 
     Raises:
-        NotFound, NotPermitted: the actor may not edit this company's structure.
+        NotFound, NotPermitted: the actor may not edit this company's structure; an account administrator makes
+            sub-accounts, below the accounts assigned to him.
         InvalidValue: a field cannot be held, or the parent is neither the company's nor shared; names the field.
     """
-    require_company(actor, Verb.EDIT_STRUCTURE, company)
+    _require_may_create(actor, company, parent)
     if parent is not None:
         parent = locked_account(parent.pk)  # no move and no closing of the parent while the paths are written
         _require_hangable(company, parent)
@@ -197,13 +60,19 @@ def create_account(
     account.save()
     AccountCredit.objects.create(account=account)
     AccountAutoLiq.objects.create(account=account)
-    AccountSession.objects.create(
-        account=account, trading_day=trading_day(now), started_at=last_reset_at(now), original_balance=original_balance
-    )
+    first_session(account, original_balance=original_balance, now=now).save(force_insert=True)
     _write_paths(account)
     after = {"type": account_type.value, "parent": parent.name if parent else None}
     audit.record(actor=actor, action=AuditAction.ACCOUNT_CREATED, now=now, subject=account, after=after)
     return account
+
+
+def _require_may_create(actor: Actor, company: Company, parent: Account | None) -> None:
+    if parent is None or may(actor, Verb.EDIT_STRUCTURE):
+        require_company(actor, Verb.EDIT_STRUCTURE, company)
+        return
+    require_company(actor, Verb.EDIT_ACCOUNT, company)
+    require(actor, Verb.EDIT_ACCOUNT, parent)
 
 
 def _require_hangable(company: Company, parent: Account) -> None:
@@ -230,11 +99,12 @@ def change_account(
     """Change an account's name, type or notes; return what differed. The parent has its own verb: `move_account`.
 
     Raises:
-        NotFound, NotPermitted: the actor may not edit this account.
+        NotFound, NotPermitted: the actor may not edit this account; its type is a company administrator's to change.
         InvalidValue: a field cannot be held; names it.
     """
     account = locked_account(account_id)
-    require(actor, Verb.EDIT_STRUCTURE, account)
+    is_retyped = changes.get("type", account.type) != account.type
+    require(actor, Verb.EDIT_STRUCTURE if is_retyped else Verb.EDIT_ACCOUNT, account)
     for field in sorted(set(changes) - ACCOUNT_SETTINGS):
         raise InvalidValue(f"{field} is not changed here: move or close the account by its own action.", field=field)
     return apply_changes(account, changes, actor=actor, action=AuditAction.ACCOUNT_CHANGED, now=now, reason=reason)

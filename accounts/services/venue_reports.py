@@ -8,13 +8,14 @@ from django.db import transaction
 from accounts.models import Account, Order
 from accounts.permissions import TASK
 from accounts.rules.audit import AuditAction
-from accounts.rules.orders import OPEN_STATUSES, OrderReport, OrderStatus, OrderType
+from accounts.rules.orders import OPEN_STATUSES, OrderReport, OrderStatus
 from accounts.rules.pnl import Side
 from accounts.rules.pretrade import Denial, FailureReason, OrderRequest, PretradeLevel, check_order
 from accounts.selectors import open_locks
+from accounts.selectors.gate import lock_levels
 from accounts.services import audit
 from accounts.services.fills import record_fill
-from accounts.services.orders import NewOrder, locked_lineage, pretrade_level, set_status
+from accounts.services.orders import locked_lineage, set_status
 
 _AGE = (OrderStatus.PENDING_NEW, OrderStatus.WORKING, OrderStatus.PENDING_CANCEL)
 
@@ -34,7 +35,7 @@ def claim_for_sending(*, order_id: int, now: datetime) -> Order | None:
     order = _held_order(order_id)
     if order.status != OrderStatus.PENDING_NEW:
         return None
-    denial = None if order.is_liquidation else _denial_at_sending(order, lineage, now)
+    denial = None if order.is_liquidation else _denial_at_sending(order, lineage)
     if denial is not None:
         order.failure_reason = denial.reason
         order.save(update_fields=["failure_reason"])
@@ -54,22 +55,20 @@ def claim_for_sending(*, order_id: int, now: datetime) -> Order | None:
     return order
 
 
-def _denial_at_sending(order: Order, lineage: list[Account], now: datetime) -> Denial | None:
+def _denial_at_sending(order: Order, lineage: list[Account]) -> Denial | None:
     """Return why an order that waited may no longer go: a lock that came meanwhile. Credit was held when it came in."""
     if not open_locks([account.pk for account in lineage]).exists():
         return None
-    request = NewOrder(order.instrument.symbol, Side(order.side), order.qty, OrderType(order.type))
-    levels = [pretrade_level(account, request, order.instrument, now) for account in lineage]
-    return check_order(
-        OrderRequest(request.symbol, request.side, request.qty), [_without_own(lv, order) for lv in levels]
-    )
+    request = OrderRequest(order.instrument.symbol, Side(order.side), order.qty)
+    own, *above = lock_levels(lineage, request)
+    return check_order(request, [_without_own(own, order), *above])
 
 
 def _without_own(level: PretradeLevel, order: Order) -> PretradeLevel:
     """Return the level without the order itself, which its working quantities count already."""
     if order.side == Side.BUY:
-        return replace(level, working_buys=level.working_buys - order.leaves_qty, check_credit=False)
-    return replace(level, working_sells=level.working_sells - order.leaves_qty, check_credit=False)
+        return replace(level, working_buys=level.working_buys - order.leaves_qty)
+    return replace(level, working_sells=level.working_sells - order.leaves_qty)
 
 
 @transaction.atomic

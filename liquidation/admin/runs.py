@@ -27,6 +27,11 @@ OPERATE = {
     RunEvent.STOP.value: (stop_run, "stopped"),
     RunEvent.CONFIRM_BY_HAND.value: (confirm_flat, "confirmed flat"),
 }
+VERBS = {
+    RunEvent.RESUME.value: Verb.RESUME_RUN,
+    RunEvent.STOP.value: Verb.END_RUN,
+    RunEvent.CONFIRM_BY_HAND.value: Verb.END_RUN,
+}
 ORDER_COLUMNS = ("Leg", "Account", "Contract", "Side", "Quantity", "Type", "Price", "Status", "Fills", "Order id")
 
 
@@ -109,9 +114,9 @@ class LiquidationRunAdmin(DeskAdmin):
         return run
 
     def _page(self, request: HttpRequest, run: LiquidationRun) -> dict[str, Any]:
-        may_operate = may(actor_of(request), Verb.OPERATE_RUN, run.account)
+        actor = actor_of(request)
         return _live(run) | {
-            "operations": operations_of(run) if may_operate else [],
+            "operations": [line for line in operations_of(run) if may(actor, VERBS[line[0]], run.account)],
             "decision": decision_facts(run.evaluation) if run.evaluation else [],
         }
 

@@ -1,5 +1,6 @@
 """Build the nodes of whole trees from their rows."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,12 +14,14 @@ from accounts.rules.margin import ContractExposure, MarginMissing, ProductMargin
 from accounts.rules.money import RateMissing, convert, value_to_money
 from accounts.rules.pnl import Side
 from accounts.selectors.figures import margin_of
+from liquidation.engine.faults import OUTAGES
 from liquidation.engine.nodes import ZERO, Node
 from liquidation.engine.snapshot import Snapshot
 from liquidation.rules.autoliq import AutoLiqLimits, DrawdownMode, SessionFigures
 from liquidation.rules.limits import Action, Trigger, credit_loss_trigger
-from liquidation.rules.states import RunState
 from liquidation.selectors import ACTIVE_STATES
+
+logger = logging.getLogger(__name__)
 
 Rates = Mapping[tuple[str, str], Decimal]
 
@@ -56,11 +59,32 @@ class _Tree:
     levels: dict[int, LevelVerdict] = field(default_factory=dict)
 
 
-def build_nodes(snapshot: Snapshot, tables: Tables) -> dict[int, Node]:
-    """Return a node for every account that has a limit to watch, by account id."""
-    tree = _Tree(snapshot, tables, held=_rolled_up(snapshot), levels=_levels(snapshot))
-    nodes = (_node(account, tree) for account in snapshot.accounts.values())
-    return {node.account_id: node for node in nodes if node is not None}
+@dataclass(slots=True)
+class Built:
+    """The nodes by account id, and what is wrong with the accounts of which none could be built."""
+
+    nodes: dict[int, Node] = field(default_factory=dict)
+    faults: dict[int, str] = field(default_factory=dict)
+
+
+def build_nodes(snapshot: Snapshot, tables: Tables) -> Built:
+    """Return a node for every account that has a limit to watch; one that is broken stops no other."""
+    built = Built()
+    settings = {pk: _setting(account, built) for pk, account in snapshot.accounts.items()}
+    levels = auto_liquidate_levels(settings, snapshot.parents)
+    tree = _Tree(snapshot, tables, held=_rolled_up(snapshot), levels=levels)
+    for pk, account in snapshot.accounts.items():
+        try:
+            node = _node(account, tree)
+        except OUTAGES:
+            raise
+        except Exception as error:
+            logger.exception("No watch can be kept on account %s", pk)
+            built.faults[pk] = f"{type(error).__name__}: {error}"
+            continue
+        if node is not None and pk not in built.faults:
+            built.nodes[pk] = node
+    return built
 
 
 def _rolled_up(snapshot: Snapshot) -> dict[int, dict[str, Held]]:
@@ -95,18 +119,28 @@ def _bottom_up(parents: Mapping[int, int | None]) -> list[int]:
     return order[::-1]
 
 
-def _levels(snapshot: Snapshot) -> dict[int, LevelVerdict]:
-    settings = {
-        pk: AutoLiquidateSetting(
-            account_id=pk,
-            is_on=account.company.post_trade_risk_enabled
-            and account.credit.check_credit
-            and account.credit.credit_loss_action == CreditLossAction.AUTO_LIQUIDATE,
-            is_routing=account.is_routing,
-        )
-        for pk, account in snapshot.accounts.items()
-    }
-    return auto_liquidate_levels(settings, snapshot.parents)
+def _setting(account: Account, built: Built) -> AutoLiquidateSetting:
+    try:
+        is_on = _acts(account)
+    except OUTAGES:
+        raise
+    except Exception as error:
+        logger.exception("The limits of account %s cannot be read", account.pk)
+        built.faults[account.pk] = f"{type(error).__name__}: {error}"
+        is_on = False
+    return AutoLiquidateSetting(account_id=account.pk, is_on=is_on, is_routing=account.is_routing)
+
+
+def _acts(account: Account) -> bool:
+    """Return whether the account's auto-liquidation can act; one that cannot must not silence those below it."""
+    credit = account.credit
+    return (
+        account.company.post_trade_risk_enabled
+        and credit.check_credit
+        and credit.credit_loss_action == CreditLossAction.AUTO_LIQUIDATE
+        and credit.credit_loss_pct is not None
+        and account.session.base is not None
+    )
 
 
 def _node(account: Account, tree: _Tree) -> Node | None:
@@ -185,7 +219,7 @@ def _margin(held: Mapping[str, Held], currency: str, tables: Tables) -> Decimal 
 def _figures(account: Account, margin: Decimal | None) -> SessionFigures:
     session = account.session
     return SessionFigures(
-        starting_balance=session.base,
+        starting_balance=session.starting_balance,
         original_balance=session.original_balance,
         week_pnl_before=session.week_pnl_before,
         margin=margin,
@@ -194,12 +228,11 @@ def _figures(account: Account, margin: Decimal | None) -> SessionFigures:
 
 
 def _note_history(node: Node, snapshot: Snapshot) -> None:
-    """Set what stands already: the action whose lock is open, a hold, and whether a flat account holds again."""
+    """Set what stands already: the action whose lock is open, and a hold."""
     locks = {(LockCause(lock.cause), LockMode(lock.mode)) for lock in snapshot.locks.get(node.account_id, ())}
     run = snapshot.last_runs.get(node.account_id)
     if (LockCause.AUTO_LIQ, LockMode.LOCKED) in locks:
         node.acted = Action.AUTO_LIQUIDATE
-        node.is_rearmed = run is not None and run.state == RunState.FLAT and any(node.nets.values())
     elif (LockCause.CREDIT_LOSS, LockMode.LOCKED) in locks:
         evaluation = snapshot.last_evaluations.get(node.account_id)
         node.acted = Action(evaluation.action) if evaluation else Action.DISABLE

@@ -40,10 +40,11 @@ def judge(node: Node, ticks: Mapping[str, int], stale: Collection[str]) -> Judgm
         judgment.alerts[f"NOT_EVALUABLE:{fault}"] = (
             f"{node.name} cannot be evaluated: {fault.lower().replace('_', ' ')}"
         )
+    unpriced = ", ".join(symbol for symbol in judgment.missing if symbol not in ticks)
+    if unpriced:
+        judgment.alerts["NOT_EVALUABLE:PRICE"] = f"{node.name} cannot be evaluated: there is no price of {unpriced}"
     if judgment.missing:
-        names = ", ".join(judgment.missing)
-        judgment.alerts["NOT_EVALUABLE:PRICE"] = f"{node.name} cannot be evaluated: no current price of {names}"
-        return judgment
+        return judgment  # a price that grew old is told once for its contract or its source, not for every account
     if "RATE_MISSING" in node.faults:
         return judgment
     judgment.pnl = node.pnl(ticks)

@@ -16,8 +16,7 @@ ZERO = Decimal(0)
 class Node:
     """One watched account. Money is in `currency`; `pnl = sum(per_tick x ticks) - cost`.
 
-    `acted` is the severest action whose lock stands. `is_rearmed` asks for a new run although the lock stands: the
-    account was flat and holds something again.
+    `acted` is the severest action whose lock stands.
     """
 
     account_id: int
@@ -31,7 +30,6 @@ class Node:
     nets: dict[str, int] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     acted: Action | None = None
-    is_rearmed: bool = False
     hold_until: datetime | None = None
     is_held: bool = False
     do_not_unlock: bool = False

@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from django.db.models import Max, QuerySet
 
 from accounts.models import Account, AccountLock, AdminActionRecord, Order, Position
 from accounts.rules.orders import OPEN_STATUSES
@@ -11,6 +13,7 @@ from accounts.selectors import newest_admin_actions
 from liquidation.models import Evaluation, LiquidationRun
 
 Row = TypeVar("Row", Position, Order, AccountLock)
+History = TypeVar("History", LiquidationRun, Evaluation)
 
 
 @dataclass(slots=True)
@@ -49,10 +52,14 @@ def read_snapshot(account_ids: Collection[int] | None) -> Snapshot:
         orders=_by_account(orders.order_by("pk")),
         locks=_by_account(locks.order_by("pk")),
         actions=newest_admin_actions(None if account_ids is None else sorted(account_ids)),
-        last_runs={run.account_id: run for run in runs},
-        last_evaluations={evaluation.account_id: evaluation for evaluation in evaluations},
+        last_runs={run.account_id: run for run in runs.filter(pk__in=_newest(runs))},
+        last_evaluations={row.account_id: row for row in evaluations.filter(pk__in=_newest(evaluations))},
         parents={pk: account.parent_id if account.parent_id in found else None for pk, account in found.items()},
     )
+
+
+def _newest(rows: QuerySet[History]) -> QuerySet[Any]:
+    return rows.order_by().values("account").annotate(newest=Max("id")).values("newest")
 
 
 def _by_account(rows: Iterable[Row]) -> dict[int, list[Row]]:

@@ -50,3 +50,6 @@ class Feed(Protocol):
 
     def read(self, timeout_seconds: float) -> Sequence[Event]:
         """Return what has come in; wait for at most this long when there is nothing, then return nothing."""
+
+    def set_aside(self, event: Event, fault: str) -> None:
+        """Keep an event that could not be dealt with, and why, where a person can look at it."""

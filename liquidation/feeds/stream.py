@@ -192,10 +192,15 @@ class StreamFeed:
             return decode(text)
         except UnreadableEventError as error:
             logger.warning("Event %s is set aside in %s: %s", message_id, POISON_STREAM, error)
-            self._client.xadd(
-                POISON_STREAM,
-                {"event": text, "id": message_id, "fault": str(error)},
-                maxlen=KEPT_POISON,
-                approximate=True,
-            )
+            self._poison({"event": text, "id": message_id, "fault": str(error)})
             return None
+
+    def set_aside(self, event: Event, fault: str) -> None:
+        """Write the event to the stream of those set aside; when the server is away, to the log alone."""
+        try:
+            self._poison({"event": encode(event), "id": "", "fault": fault})
+        except RedisError:
+            logger.exception("An event could not be set aside: %s", event)
+
+    def _poison(self, facts: dict[Any, Any]) -> None:
+        self._client.xadd(POISON_STREAM, facts, maxlen=KEPT_POISON, approximate=True)

@@ -23,8 +23,8 @@ CLOCK_TASK = "liquidation.tick"
 
 class _Driver:
     def __init__(self) -> None:
-        # The tape's last price is the last price there is, however long ago.
-        self.engine = RiskEngine(mark_max_age_seconds=None)
+        # The tape's last price is the last price there is, however long ago, and nobody but us changes the book.
+        self.engine = RiskEngine(mark_max_age_seconds=None, second_look_seconds=None)
         self.exchange = TapeExchange()
         self.now = self.warm_at = datetime.min.replace(tzinfo=UTC)
         self._due: list[tuple[datetime, int, str, tuple[int, ...]]] = []

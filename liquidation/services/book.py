@@ -11,8 +11,9 @@ from accounts.models import Company, CurrencyRate, Instrument, ProductMargin, Us
 from accounts.permissions import Actor, require_platform
 from accounts.rules.audit import AuditAction
 from accounts.rules.roles import Role
+from accounts.services.companies import change_company, create_company, create_user
 from accounts.services.sharing import share_account
-from accounts.services.structure import change_company, create_company, create_connection, create_user
+from accounts.services.structure import create_connection
 from liquidation.errors import BookRefused
 from liquidation.rules.book import Book, check_book
 from liquidation.rules.book_entries import InstrumentEntry, MarginEntry, RateEntry

@@ -21,7 +21,7 @@ from accounts.models import (
 )
 from accounts.permissions import Actor
 from accounts.rules.audit import AuditAction
-from accounts.rules.sessions import last_reset_at, trading_day
+from accounts.rules.sessions import last_reset_at, next_session_at, trading_day
 from accounts.services import audit
 from liquidation.rules.book import Book
 from liquidation.rules.book_entries import AccountEntry, Reference
@@ -137,8 +137,10 @@ def _session(entry: AccountEntry, account: Account, now: datetime) -> AccountSes
         account=account,
         trading_day=trading_day(now),
         started_at=last_reset_at(now),
+        next_reset_at=next_session_at(now),
         base=limit,
         original_balance=limit,
+        balance=limit,
     )
 
 

@@ -36,7 +36,7 @@ def cancel_orders(run: LiquidationRun, now: datetime) -> Outcome:
     if now - run.state_since < timedelta(seconds=CANCEL_WAIT_SECONDS):
         return Outcome(None, text="Waits for cancels", detail=detail, wait_seconds=ASK_AGAIN_SECONDS)
     text = f"{len(left)} orders of {run.account} were not confirmed as canceled"
-    raise_alert(account=run.account, code="CANCEL_UNCONFIRMED", text=text, now=now)
+    raise_alert(account=run.account, code="CANCEL_UNCONFIRMED", text=text, now=now, again=True)
     return Outcome(RunEvent.ORDERS_GONE, text=text, detail=detail)
 
 

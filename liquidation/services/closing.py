@@ -200,4 +200,4 @@ def _compare_with_ours(run: LiquidationRun, account_ids: Sequence[int], now: dat
     wrong = {symbol: net for symbol, net in ours.items() if net}
     if wrong:
         text = f"The venue is flat, our books hold {wrong} for {run.account}"
-        raise_alert(account=run.account, code="POSITION_MISMATCH", text=text, now=now)
+        raise_alert(account=run.account, code="POSITION_MISMATCH", text=text, now=now, again=True)

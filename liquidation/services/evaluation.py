@@ -13,7 +13,7 @@ from accounts.permissions import ENGINE
 from accounts.rules.audit import AuditAction
 from accounts.rules.locks import LockCause, LockMode
 from accounts.rules.money import money_text, round_money
-from accounts.rules.sessions import next_reset_at, next_week_open_at
+from accounts.rules.sessions import next_session_at, next_week_open_at
 from accounts.selectors import subtree_ids, working_orders
 from accounts.services import audit
 from accounts.services.locks import lock_account
@@ -40,6 +40,7 @@ AMOUNTS = frozenset(
         LimitKind.TRAILING_DRAWDOWN,
     }
 )
+PEAKS_PER_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def act_on_breach(
         now=now,
         release_due_at=_release_due_at(account, trigger, do_not_unlock, now),
     )
-    raise_alert(account=account, code=alert_code(trigger.kind, trigger.action), text=text, now=now)
+    raise_alert(account=account, code=alert_code(trigger.kind, trigger.action), text=text, now=now, again=True)
     if trigger.action is Action.DISABLE_AND_CANCEL:
         for order in working_orders(subtree_ids(account.pk)):
             cancel_order(order_id=order.pk, actor=ENGINE, now=now)
@@ -136,7 +137,7 @@ def _record(
 def _release_due_at(account: Account, trigger: Trigger, do_not_unlock: bool, now: datetime) -> datetime | None:
     rule = unlock_rule(trigger, do_not_unlock)
     if rule is UnlockRule.NEXT_SESSION:
-        return next_reset_at(now, reset_of(account))
+        return next_session_at(now, reset_of(account))
     return next_week_open_at(now) if rule is UnlockRule.NEXT_WEEK else None
 
 
@@ -145,7 +146,7 @@ def liquidate_again(*, account_id: int, now: datetime) -> int:
     """Ask for another run of an account that was flat, is still locked for it, and holds something again (F12)."""
     account = locked_lineage(account_id)[0]
     text = f"{account} holds a position again after it was flat"
-    raise_alert(account=account, code="POSITION_AFTER_FLAT", text=text, now=now)
+    raise_alert(account=account, code="POSITION_AFTER_FLAT", text=text, now=now, again=True)
     return request_run(account_id=account.pk, cause="POSITION_AFTER_FLAT", actor=ENGINE, now=now).run_id
 
 
@@ -181,10 +182,17 @@ def set_alert(*, account_id: int, code: str, text: str, is_standing: bool, now: 
     return clear_alert(account=account, code=code, now=now)
 
 
+@transaction.atomic
 def record_peaks(*, peaks: Mapping[int, Decimal]) -> int:
     """Store new highs of net liquidation value by account id, never a lower one; return how many rose."""
-    risen = 0
-    for account_id, peak in sorted(peaks.items()):
-        sessions = AccountSession.objects.filter(account=account_id)
-        risen += sessions.exclude(max_net_liq__gte=peak).update(max_net_liq=peak)
-    return risen
+    held = AccountSession.objects.select_for_update(of=("self",), no_key=True).order_by("account")
+    wanted = sorted(peaks)
+    risen = []
+    for first in range(0, len(wanted), PEAKS_PER_STATEMENT):
+        for session in held.filter(account__in=wanted[first : first + PEAKS_PER_STATEMENT]):
+            peak = peaks[session.account_id]
+            if session.max_net_liq is None or session.max_net_liq < peak:
+                session.max_net_liq = peak
+                risen.append(session)
+    AccountSession.objects.bulk_update(risen, ["max_net_liq"], batch_size=PEAKS_PER_STATEMENT)
+    return len(risen)

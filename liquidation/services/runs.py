@@ -131,19 +131,19 @@ def _end_flatten_locks(run: LiquidationRun, now: datetime) -> None:
         release_replaced(account=account, cause=LockCause.FLATTEN, keep=None, actor=TASK, now=now)
 
 
-def _held_run(run_id: int, actor: Actor) -> LiquidationRun:
+def _held_run(run_id: int, actor: Actor, verb: Verb) -> LiquidationRun:
     run = LiquidationRun.objects.filter(pk=run_id).select_related("account").first()
     if run is None:
         raise NotFound("Not found")
     locked_lineage(run.account_id)
-    require(actor, Verb.OPERATE_RUN, run.account)
+    require(actor, verb, run.account)
     return LiquidationRun.objects.select_for_update(of=("self",), no_key=True).select_related("account").get(pk=run_id)
 
 
 def _operate(
     run_id: int, event: RunEvent, action: AuditAction, *, actor: Actor, reason: str, now: datetime
 ) -> LiquidationRun:
-    run = _held_run(run_id, actor)
+    run = _held_run(run_id, actor, Verb.RESUME_RUN if event is RunEvent.RESUME else Verb.END_RUN)
     if not reason.strip():
         raise InvalidValue("Say why.", field="reason")
     try:
@@ -176,7 +176,7 @@ def resume_run(*, run_id: int, actor: Actor, reason: str, now: datetime) -> None
         NotPermitted, NotFound, InvalidValue: as `stop_run`.
         Conflict: the run does not wait for an operator, or another one is active on the account's tree.
     """
-    run = _held_run(run_id, actor)
+    run = _held_run(run_id, actor, Verb.RESUME_RUN)
     if active_run(run.account_id) or active_run_above(run.account_id):
         raise Conflict(f"Another run of {run.account} is active.")
     run = _operate(run_id, RunEvent.RESUME, AuditAction.RUN_RESUMED, actor=actor, reason=reason, now=now)

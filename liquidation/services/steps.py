@@ -103,7 +103,7 @@ def _announce(run: LiquidationRun, outcome: Outcome, now: datetime) -> None:
         audit.record(actor=TASK, action=AuditAction.RUN_FLAT, now=now, subject=run, account=run.account)
     elif run.state == RunState.NEEDS_OPERATOR:
         text = f"Run {run.pk} of {run.account} needs an operator: {outcome.text}"
-        raise_alert(account=run.account, code=f"RUN_{outcome.reason}", text=text, now=now)
+        raise_alert(account=run.account, code=f"RUN_{outcome.reason}", text=text, now=now, again=True)
         audit.record(
             actor=TASK,
             action=AuditAction.RUN_NEEDS_OPERATOR,

@@ -149,6 +149,19 @@ def test_seen_accounts_are_the_companys_and_shared_ones_or_the_assigned_trees(ac
         assert seen == ({"own", "below"} if role in ASSIGNED_ONLY else {"own", "below", "beside", "shared"})
 
 
+@pytest.mark.parametrize("role", sorted(ASSIGNED_ONLY))
+def test_an_assigned_tree_is_not_seen_past_another_companys_sub_accounts(accounts, role):
+    guest = builders.company("GAMMA", liquidation_user=False)
+    builders.share(accounts["own"], guest)
+    theirs = builders.account(guest, "theirs", parent=accounts["own"], connected=False)
+    user = of_role(accounts, role)
+    assert set(visible_accounts(user).values_list("name", flat=True)) == {"own", "below"}
+    assert not may(builders.actor(user), Verb.VIEW, theirs)
+    builders.share(theirs, user.company)
+    assert may(builders.actor(user), Verb.VIEW, theirs)
+    assert not may(builders.actor(user), Verb.CANCEL_ORDER, theirs)
+
+
 def test_a_user_of_no_company_who_is_no_superuser_sees_nothing(accounts):
     assert not visible_accounts(User(username="nobody")).exists()
     assert not any(may(builders.actor(User(username="nobody")), verb) for verb in Verb)

@@ -192,7 +192,7 @@ def test_the_live_part_stops_asking_when_the_run_has_ended(desk: Firm) -> None:
 )
 def test_a_run_that_needs_an_operator_takes_each_of_the_three(desk: Firm, event: str, state: RunState) -> None:
     run = needs_operator(run_of(desk.alpha))
-    response = operate(browser(desk.operator), run, event)
+    response = operate(browser(desk.admin), run, event)
     assert response.status_code == 302
     assert LiquidationRun.objects.get(pk=run.pk).state == state
     assert said(response)[0].startswith(f"Run {run.pk} is ")
@@ -200,21 +200,31 @@ def test_a_run_that_needs_an_operator_takes_each_of_the_three(desk: Firm, event:
 
 def test_only_what_the_state_allows_is_offered(desk: Firm) -> None:
     run = run_of(desk.alpha)
-    client = browser(desk.operator)
+    client = browser(desk.admin)
     url = f"/admin/liquidation/liquidationrun/{run.pk}/change/"
     assert [event for event, _ in client.get(url).context["operations"]] == ["STOP"]
     needs_operator(run)
     assert len(client.get(url).context["operations"]) == 3
+    assert [event for event, _ in browser(desk.operator).get(url).context["operations"]] == ["RESUME"]
     assert browser(desk.viewer).get(url).context["operations"] == []
 
 
 def test_a_refused_operation_says_why_and_changes_nothing(desk: Firm) -> None:
     run = run_of(desk.alpha)
-    client = browser(desk.operator)
+    client = browser(desk.admin)
     assert said(operate(client, run, "RESUME"))[0].startswith("Another run")
     assert said(operate(client, run, "STOP", reason=""))[-1] == "Say why."
     assert operate(client, run, "EXPLODE").status_code == 404
     assert LiquidationRun.objects.get(pk=run.pk).state == RunState.REQUESTED
+
+
+@pytest.mark.parametrize("event", ["STOP", "CONFIRM_BY_HAND"])
+def test_a_risk_operator_ends_no_run(desk: Firm, event: str) -> None:
+    run = needs_operator(run_of(desk.alpha))
+    assert "may not end run" in said(operate(browser(desk.operator), run, event))[0]
+    assert LiquidationRun.objects.get(pk=run.pk).state == RunState.NEEDS_OPERATOR
+    operate(browser(desk.operator), run, "RESUME")
+    assert LiquidationRun.objects.get(pk=run.pk).state == RunState.CANCELING
 
 
 def test_a_viewer_and_a_stranger_cannot_operate_a_run(desk: Firm) -> None:

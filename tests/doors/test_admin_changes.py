@@ -101,7 +101,7 @@ def test_auto_liquidate_cannot_be_chosen_without_a_liquidation_user(desk: Firm) 
 
 
 def test_a_field_greyed_by_the_page_cannot_be_changed_by_a_forged_form(desk: Firm) -> None:
-    builders.structure.change_company(
+    builders.companies.change_company(
         company_id=desk.company.pk,
         changes={"post_trade_risk_enabled": False},
         actor=builders.platform(),

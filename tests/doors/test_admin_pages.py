@@ -228,7 +228,7 @@ def test_the_list_of_companies_says_whether_the_liquidation_user_is_ready(desk: 
     liquidator = desk.company.auto_liquidation_user
     liquidator.is_active = False
     assert not site.is_ready(desk.company)
-    builders.structure.change_user(
+    builders.companies.change_user(
         user_id=liquidator.pk, changes={"is_active": False}, actor=builders.platform(), now=builders.NOW
     )
     assert b"Not active" in browser(desk.admin).get(page_url(desk.company)).content

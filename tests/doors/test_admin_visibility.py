@@ -8,7 +8,7 @@ from django.urls import reverse
 from accounts.models import Account, AuditEntry
 from accounts.rules.roles import Role
 from tests import builders
-from tests.doors.admin_fixtures import Firm, browser, firm, run_of
+from tests.doors.admin_fixtures import Firm, browser, firm, form_of, run_of
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +82,19 @@ def test_an_account_administrator_finds_the_credit_loss_box_greyed_with_the_reas
     (credit,) = page.context["inline_admin_formsets"][0].formset.forms
     assert credit.fields["credit_loss_action"].disabled
     assert "Only a company administrator may change this box." in page.content.decode()
+
+
+def test_an_account_administrator_renames_an_account_and_leaves_its_type_and_place(desk: Firm) -> None:
+    keeper = builders.user(desk.company, username="kim", role=Role.ACCOUNT_ADMIN)
+    builders.structure.assign_user(account_id=desk.alpha.pk, user=keeper, actor=builders.platform(), now=builders.NOW)
+    client = browser(keeper)
+    values = form_of(client, page_url(desk.alpha))
+    assert {"type", "parent"}.isdisjoint(values)
+    wanted = values | {"name": "ALPHA-9", "type": "NON_ROUTING", "parent": ""}
+    assert client.post(page_url(desk.alpha), wanted).status_code == 302
+    account = Account.objects.get(pk=desk.alpha.pk)
+    assert (account.name, account.type, account.parent) == ("ALPHA-9", desk.alpha.type, desk.desk)
+    assert client.get(reverse("admin:accounts_account_add")).status_code == 200
 
 
 def test_the_platform_sees_every_company_connection_share_and_user(desk: Firm) -> None:

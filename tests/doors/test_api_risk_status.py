@@ -85,7 +85,26 @@ def test_liquidate_only_by_the_users_own_limits_is_said_so(
 
 def test_a_full_lock_is_not_liquidate_only(admin_client: APIClient, firm: Firm) -> None:
     builders.lock(firm.account, cause=LockCause.AUTO_LIQ, mode=LockMode.LOCKED)
-    assert status_of(admin_client, firm.account) == {"id": firm.account.pk}
+    assert "liquidateOnly" not in status_of(admin_client, firm.account)
+
+
+@pytest.mark.parametrize(
+    ("cause", "mode", "action"),
+    [
+        (LockCause.AUTO_LIQ, LockMode.LOCKED, "LiquidateImmediately"),
+        (LockCause.CREDIT_LOSS, LockMode.LOCKED, "LockTradingImmediately"),
+        (LockCause.LOCKOUT, LockMode.LOCKED, "LockTradingImmediately"),
+        (LockCause.AUTO_LIQ, LockMode.LIQUIDATE_ONLY, "LiquidateOnlyModeImmediately"),
+    ],
+)
+@pytest.mark.parametrize("is_inherited", [False, True])
+def test_a_client_sees_that_an_account_is_locked_whoever_locked_it(
+    admin_client: APIClient, firm: Firm, cause: LockCause, mode: LockMode, action: str, is_inherited: bool
+) -> None:
+    account = builders.account(firm.company, parent=firm.account) if is_inherited else firm.account
+    builders.lock(firm.account, cause=cause, mode=mode)
+    found = status_of(admin_client, account)
+    assert (found["adminAction"], found["adminTimestamp"]) == (action, "2026-11-20T15:00:00.000Z")
 
 
 def test_the_floor_trails_the_peak(admin_client: APIClient, firm: Firm) -> None:

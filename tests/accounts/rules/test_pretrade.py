@@ -18,6 +18,7 @@ from accounts.rules.pretrade import (
     Projection,
     check_order,
     projection,
+    route_denial,
 )
 
 WIRE_REASONS = """AccountClosed, AdvancedTrailingStopUnsupported, AnotherCommandPending, BackMonthProhibited,
@@ -396,3 +397,27 @@ def test_an_order_let_through_with_an_opening_quantity_is_let_through_smaller(or
     smaller = replace(order, qty=max(1, order.qty - less))
     if projection(one, smaller) is Projection.OPENS and check_order(order, [one]) is None:
         assert check_order(smaller, [one]) is None
+
+
+@pytest.mark.parametrize(
+    ("is_routing", "is_connected", "what"),
+    [
+        (True, True, None),
+        (True, False, "has no connection to CME: assign one"),
+        (False, True, "is non-routing: change its type"),
+        (False, False, "is non-routing: change its type"),
+    ],
+)
+def test_case_46_what_cannot_be_routed_is_denied_with_what_to_do(is_routing, is_connected, what):
+    denial = route_denial("A-1", "CME", is_routing=is_routing, is_connected=is_connected)
+    if what is None:
+        assert denial is None
+    else:
+        assert denial.text.startswith(f"Pre-trade risk rejection: Account A-1 {what}")
+        assert (denial.reason, denial.code) == (FailureReason.ExecutionProviderNotConfigured, DenialCode.NO_ROUTE)
+
+
+def test_a_users_own_limit_is_told_as_the_users():
+    spent = level(replace(FREE, name="tom", holder="user"), pnl=-10_001)
+    denial = check_order(OrderRequest("ESZ6", Side.BUY, 1), [FREE, spent])
+    assert denial.text.startswith("Pre-trade risk rejection: Credit used up for user (tom)")

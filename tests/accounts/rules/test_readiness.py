@@ -61,13 +61,15 @@ def test_case_39_an_inactive_liquidation_user_fails_3():
 @pytest.mark.parametrize("ids", [{}, {"CME": "", "ICE": " "}])
 def test_case_40_a_liquidation_user_without_ids_fails_4_and_every_exchange_is_named(ids):
     assert failed(operator_ids=ids) == [4]
-    assert reason(4, operator_ids=ids) == "Give the user liq an operator id for CME, ICE."
+    assert reason(4, operator_ids=ids) == "Give the user liq an operator id for CME."
+    flat = frozenset()
+    assert reason(4, operator_ids=ids, exchanges_held=flat) == "Give the user liq an operator id for CME, ICE."
 
 
-def test_an_id_is_needed_where_positions_are_held_and_where_orders_can_go():
-    assert failed(operator_ids={"CME": "OP1"}) == [4]
+def test_an_id_is_needed_where_positions_are_held_and_of_a_flat_account_where_orders_can_go():
+    assert failed(operator_ids={"CME": "OP1"}) == []
     assert failed(operator_ids={"ICE": "OP2"}) == [4]
-    assert failed(operator_ids={"CME": "OP1"}, connected_exchanges=frozenset({"CME"})) == []
+    assert failed(operator_ids={"CME": "OP1"}, exchanges_held=frozenset()) == [4]
 
 
 def test_case_41_the_liquidation_user_needs_no_account():
@@ -164,7 +166,7 @@ def test_an_account_is_ready_exactly_when_it_is_connected_and_no_leg_would_be_bl
             operator_id=ids.get(exchange),
             is_connected=exchange in connected,
         )
-        for exchange in held | connected
+        for exchange in held or connected
     ]
     assert is_ready(readiness(facts)) is (bool(connected) and not any(blocked))
 

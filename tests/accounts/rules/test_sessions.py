@@ -13,6 +13,7 @@ from accounts.rules.sessions import (
     is_known_timezone,
     last_reset_at,
     next_reset_at,
+    next_session_at,
     next_week_open_at,
     trading_day,
 )
@@ -60,7 +61,7 @@ def test_answers_are_in_utc():
         assert found.tzinfo is dt.UTC
 
 
-@pytest.mark.parametrize("question", [next_reset_at, last_reset_at, trading_day, next_week_open_at])
+@pytest.mark.parametrize("question", [next_reset_at, next_session_at, last_reset_at, trading_day, next_week_open_at])
 def test_an_instant_without_a_timezone_is_refused(question):
     with pytest.raises(ValueError, match="without a timezone"):
         question(chicago("2026-03-04 12:00").replace(tzinfo=None))
@@ -203,3 +204,28 @@ def test_the_next_week_opens_within_a_week(now):
     opened = next_week_open_at(now)
     assert now < opened <= now + dt.timedelta(days=7, hours=1)
     assert opened.astimezone(CHICAGO).strftime("%a %H:%M") == "Sun 17:00"
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-11-20 16:59:59", "2026-11-20 17:00"),
+        ("2026-11-20 17:00", "2026-11-23 17:00"),
+        ("2026-11-20 17:00:01", "2026-11-23 17:00"),
+        ("2026-11-21 17:00", "2026-11-23 17:00"),
+        ("2026-11-22 17:00", "2026-11-23 17:00"),
+        ("2026-11-23 16:59:59", "2026-11-23 17:00"),
+        ("2026-11-23 17:00", "2026-11-24 17:00"),
+    ],
+)
+def test_what_opens_on_friday_evening_is_mondays_session_and_lasts_until_its_end(now, expected):
+    assert next_session_at(chicago(now)) == chicago(expected)
+
+
+@given(INSTANTS, OVERRIDES)
+@example(utc("2011-12-31 03:00"), in_zone(17, 0, "Pacific/Apia"))
+def test_the_next_session_begins_where_the_trading_day_changes_and_nowhere_before(now, override):
+    opens_at = next_session_at(now, override)
+    assert trading_day(opens_at, override) != trading_day(now, override)
+    assert trading_day(opens_at - dt.timedelta(microseconds=1), override) == trading_day(now, override)
+    assert dt.timedelta(0) < opens_at - now <= dt.timedelta(days=4)

@@ -9,7 +9,6 @@ from accounts.rules.locks import AdminAction, LockCause, LockMode, TradingMode
 from accounts.rules.margin import ProductMarginRate
 from accounts.rules.orders import OPEN_STATUSES, OrderStatus
 from accounts.selectors import (
-    accounts_named,
     connections_of,
     currency_rates,
     held_positions,
@@ -140,10 +139,3 @@ def test_an_action_without_an_end_stands_and_an_untouched_account_has_none():
     lock = AdminActionRecord(action=AdminAction.LOCK_TRADING_IMMEDIATELY)
     assert standing_admin_action(lock, NOW) is AdminAction.LOCK_TRADING_IMMEDIATELY
     assert standing_admin_action(None, NOW) is None
-
-
-def test_accounts_by_name_and_company(firm):
-    mine, theirs = builders.account(firm, "A-1"), builders.account(builders.company("BETA"), "A-1")
-    assert set(accounts_named("A-1")) == {mine, theirs}
-    assert set(accounts_named("A-1", "BETA")) == {theirs}
-    assert not accounts_named("A-2").exists()

@@ -16,7 +16,7 @@ from accounts.rules.locks import LockCause, LockMode
 from accounts.rules.orders import OrderType
 from accounts.rules.pnl import Side
 from accounts.rules.roles import Role
-from accounts.services import limits, locks, orders, sharing, sod, structure
+from accounts.services import companies, limits, locks, orders, sharing, sod, structure
 from tests import builders
 from tests.accounts.evidence import snapshot
 from tests.builders import NOW
@@ -70,25 +70,25 @@ def order(desk):
 CHANGES: dict[str, tuple[AuditAction, Callable[[Desk], object]]] = {
     "create_company": (
         AuditAction.COMPANY_CREATED,
-        lambda d: structure.create_company(name="GAMMA", **d.platform),
+        lambda d: companies.create_company(name="GAMMA", **d.platform),
     ),
     "change_company": (
         AuditAction.COMPANY_CHANGED,
-        lambda d: structure.change_company(company_id=d.firm.pk, changes={"carry_realized_pnl": True}, **d.who),
+        lambda d: companies.change_company(company_id=d.firm.pk, changes={"carry_realized_pnl": True}, **d.who),
     ),
     "create_user": (
         AuditAction.USER_CREATED,
-        lambda d: structure.create_user(
+        lambda d: companies.create_user(
             company=d.firm, username="new", role=Role.TRADER, operator_ids={"CME": "N1"}, **d.who
         ),
     ),
     "change_user": (
         AuditAction.USER_CHANGED,
-        lambda d: structure.change_user(user_id=d.clerk.pk, changes={"role": Role.TRADER}, **d.who),
+        lambda d: companies.change_user(user_id=d.clerk.pk, changes={"role": Role.TRADER}, **d.who),
     ),
     "change_user's operator ids": (
         AuditAction.USER_CHANGED,
-        lambda d: structure.change_user(user_id=d.clerk.pk, changes={}, operator_ids={"CME": "C1"}, **d.who),
+        lambda d: companies.change_user(user_id=d.clerk.pk, changes={}, operator_ids={"CME": "C1"}, **d.who),
     ),
     "create_account": (
         AuditAction.ACCOUNT_CREATED,
@@ -220,5 +220,5 @@ def test_a_viewer_changes_nothing(name, desk):
 
 def test_only_the_platform_makes_companies(desk):
     with pytest.raises(NotFound):
-        structure.create_company(name="GAMMA", **desk.who)
+        companies.create_company(name="GAMMA", **desk.who)
     assert not Company.objects.filter(name="GAMMA").exists()

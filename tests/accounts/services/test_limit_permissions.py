@@ -90,6 +90,20 @@ def test_an_account_administrator_may_send_the_box_back_unchanged(account):
     assert set(save(account, user, **LIMIT, **BOX)) == {"daily_limit"}
 
 
+@pytest.mark.parametrize(("action", "is_allowed"), [(CreditLossAction.NONE, True), (CreditLossAction.DISABLE, False)])
+def test_check_credit_is_switched_off_under_an_action_by_a_company_administrator_alone(account, action, is_allowed):
+    save(account, builders.platform(), **(BOX | {"credit_loss_action": action}))
+    keeper = of_role(account, Role.ACCOUNT_ADMIN)
+    save(account, keeper, check_credit=True, **LIMIT)
+    if is_allowed:
+        save(account, keeper, check_credit=False)
+    else:
+        with pytest.raises(NotPermitted, match="edit credit loss"):
+            save(account, keeper, check_credit=False)
+    save(account, of_role(account, Role.COMPANY_ADMIN), check_credit=False)
+    save(account, keeper, check_credit=True)
+
+
 def test_an_account_administrator_who_is_not_assigned_finds_nothing(account):
     user = builders.user(account.company, role=Role.ACCOUNT_ADMIN)
     with pytest.raises(NotFound):

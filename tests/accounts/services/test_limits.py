@@ -225,10 +225,17 @@ def test_clearing_a_parents_override_clears_it_on_everything_below_and_nowhere_e
 
 def test_a_parents_new_override_binds_a_child_that_has_another(firm, account):
     child = builders.account(firm, parent=account)
-    save(child, **AT_18)
+    AccountCredit.objects.filter(account=child).update(**AT_18)  # held when it was hung there
     save(account, **AT_17)
     assert reset_of(child).time == time(17)
     assert credit_of(child).reset_time == time(18)
+
+
+def test_a_sub_account_holds_no_reset_time_but_its_trees(firm, account):
+    child = builders.account(firm, parent=account)
+    assert refused_field(child, **AT_18) == "override_reset"
+    save(child, **AT_17)  # the exchange's own
+    assert credit_of(child).override_reset
 
 
 # the base

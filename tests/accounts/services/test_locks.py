@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounts.errors import InvalidValue, NotFound, NotPermitted
-from accounts.models import AccountLock
+from accounts.models import AccountLock, AccountSession
 from accounts.permissions import ENGINE, TASK
 from accounts.rules.audit import AuditAction
 from accounts.rules.locks import LockCause, LockMode, TradingMode
@@ -175,6 +175,21 @@ def test_who_may_lock_and_unlock(account, role, may_lock, may_unlock):
                 attempt()
 
 
+@pytest.mark.parametrize("cause", sorted(set(LockCause) - {LockCause.ADMIN, LockCause.MARKET_IMPACT}))
+def test_an_account_administrator_lifts_administrators_locks_alone(account, cause):
+    user = builders.user(account.company, role=Role.ACCOUNT_ADMIN)
+    builders.structure.assign_user(account_id=account.pk, user=user, actor=builders.platform(), now=NOW)
+    every = {"account_id": account.pk, "causes": frozenset(LockCause), "reason": "cleared up", "now": NOW}
+    lock(account)
+    stays = lock(account, cause=cause)
+    assert locks.unlock_account(**every, actor=builders.actor(user)).released == 1
+    assert list(locks_in_force(account.pk).values_list("pk", flat=True)) == [stays.lock_id]
+    with pytest.raises(NotPermitted, match="only an administrator's lock"):
+        locks.unlock_account(**every, actor=builders.actor(user))
+    assert locks.unlock_account(**every, actor=builders.actor(builders.admin(account.company))).released == 1
+    assert locks.unlock_account(**every, actor=builders.actor(user)).released == 0
+
+
 def test_a_shared_with_company_sees_the_account_but_does_not_lock_it(account):
     guest = builders.company("BETA", liquidation_user=False)
     builders.share(account, guest)
@@ -193,6 +208,47 @@ def test_a_due_lock_is_lifted_once(account):
     due = lock(account, release_due_at=NOW)
     assert [locks.release_due_lock(lock_id=due.lock_id, now=NOW).released for _ in range(2)] == [1, 0]
     assert only_entry(AuditAction.ACCOUNT_UNLOCKED).actor == "task"
+
+
+def due_auto_liq(account, mode=LockMode.LOCKED):
+    return lock(account, cause=LockCause.AUTO_LIQ, mode=mode, release_due_at=NOW).lock_id
+
+
+@pytest.mark.parametrize(("net", "released"), [(-1, 0), (0, 1), (1, 0)])
+def test_a_limits_lock_waits_until_the_whole_tree_is_flat(account, net, released):
+    child = builders.account(account.company, parent=account)
+    due = due_auto_liq(account)
+    builders.position(child, net=net)
+    assert locks.release_due_lock(lock_id=due, now=NOW).released == released
+    builders.position(child, net=0)
+    assert locks.release_due_lock(lock_id=due, now=NOW + seconds(1)).released == 1 - released
+
+
+def test_a_limits_lock_waits_until_no_order_of_the_tree_works(account):
+    child = builders.account(account.company, parent=account)
+    order = builders.working_order(child)
+    due = due_auto_liq(account)
+    assert locks.release_due_lock(lock_id=due, now=NOW).released == 0
+    type(order).objects.update(status="CANCELED")
+    assert locks.release_due_lock(lock_id=due, now=NOW).released == 1
+
+
+def test_a_lock_that_promises_no_flat_account_waits_for_none(account):
+    builders.position(account)
+    lifted = [due_auto_liq(account, LockMode.LIQUIDATE_ONLY)]
+    lifted += [
+        lock(account, cause=cause, release_due_at=NOW).lock_id for cause in (LockCause.MARKET_IMPACT, LockCause.LOCKOUT)
+    ]
+    assert [locks.release_due_lock(lock_id=lock_id, now=NOW).released for lock_id in lifted] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("mode", list(LockMode))
+@pytest.mark.parametrize(("after", "released"), [(-1, 0), (0, 0), (1, 1)])
+def test_a_limits_lock_waits_for_the_reset_of_its_tree_that_is_due(account, mode, after, released):
+    child = builders.account(account.company, parent=account)
+    AccountSession.objects.filter(account=child).update(next_reset_at=NOW)  # the top's counts
+    AccountSession.objects.filter(account=account).update(next_reset_at=NOW + seconds(after))
+    assert locks.release_due_lock(lock_id=due_auto_liq(child, mode), now=NOW).released == released
 
 
 def test_a_lock_without_a_time_waits_for_a_person(account):

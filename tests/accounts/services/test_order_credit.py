@@ -153,6 +153,7 @@ def test_without_a_margin_the_rules_that_count_it_deny(firm, rule, expected):
 )
 def test_without_a_rate_another_currencys_contract_is_denied(firm, rule, expected):
     account = limited(firm, 100000, rule)
+    builders.connect(account, "EUREX")
     assert submit(account, symbol="FDAXZ6").failure_reason is expected
     builders.rate("EUR", "USD", "1.35")
     assert submit(account, symbol="FDAXZ6").failure_reason is None
@@ -161,6 +162,7 @@ def test_without_a_rate_another_currencys_contract_is_denied(firm, rule, expecte
 @pytest.mark.parametrize(("spare", "expected"), [(Decimal(0), True), (CENT, False)])
 def test_another_currencys_margin_is_converted(firm, spare, expected):
     account = limited(firm, Decimal(1000) * Decimal("1.35") + spare, CreditRule.MARGIN)
+    builders.connect(account, "EUREX")
     builders.rate("EUR", "USD", "1.35")
     builders.margin("FDAX", initial="1000")
     assert is_denied(submit(account, symbol="FDAXZ6")) is expected

@@ -73,7 +73,6 @@ def test_the_engine_and_a_user_whom_the_exchange_does_not_know_have_no_operator_
 def test_an_order_goes_by_the_gateway_of_the_accounts_connection(account):
     account.company.connections.filter(exchange="CME").update(gateway="fix-1")
     assert Order.objects.get(pk=submit(account).order_id).venue == "fix-1"
-    assert Order.objects.get(pk=submit(account, symbol="FDAXZ6").order_id).venue == "simulated"
 
 
 def test_a_denied_order_is_kept_recorded_and_sent_nowhere(account, woken):

@@ -1,29 +1,24 @@
-"""Start-of-day records: published, corrected, and carried over the reset."""
+"""Start-of-day records: published and corrected; when a tree resets."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, time
 from decimal import Decimal
 
 import pytest
 
-from accounts.errors import InvalidValue, NotFound, NotPermitted
-from accounts.models import AccountCredit, AccountSession, Position, SodRecord
+from accounts.errors import InvalidValue, NotPermitted
+from accounts.models import AccountCredit, Fill, Position, SodRecord
 from accounts.permissions import TASK
 from accounts.rules.audit import AuditAction
-from accounts.rules.locks import TradingMode
 from accounts.rules.pnl import Side
 from accounts.rules.roles import Role
 from accounts.rules.sessions import DEFAULT_RESET
-from accounts.selectors import trading_mode_of
-from accounts.selectors.figures import tree_figures
 from accounts.services import sod
 from tests import builders
 from tests.accounts.evidence import entries, only_entry, snapshot
 from tests.builders import NOW
 
 pytestmark = pytest.mark.django_db
-FRIDAY, MONDAY, TUESDAY = date(2026, 11, 20), date(2026, 11, 23), date(2026, 11, 24)
-SUNDAY_EVENING = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
-ES = {"ESZ6": Decimal(6010)}
+THURSDAY, FRIDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 20), date(2026, 11, 23)
 
 
 @pytest.fixture
@@ -48,14 +43,6 @@ def publish(account, net=3, price="6000", actor=None, **more):
         }
         | more
     )
-
-
-def roll(account, settlements=ES, now=SUNDAY_EVENING, actor=TASK):
-    return sod.roll_session(account_id=account.pk, settlements=settlements, actor=actor, now=now)
-
-
-def session_of(account):
-    return AccountSession.objects.get(account=account)
 
 
 # publishing
@@ -123,139 +110,57 @@ def test_the_engine_publishes_nothing_and_a_shared_with_company_neither(account)
             publish(account, actor=actor)
 
 
-# the reset
+@pytest.mark.parametrize(
+    ("trades", "corrected", "open_value"),
+    [
+        ([(Side.SELL, 2, "120")], "110", 110),
+        ([(Side.SELL, 2, "120"), (Side.BUY, 1, "130")], "110", 240),
+        ([(Side.SELL, 5, "120")], "110", -240),
+        ([(Side.SELL, 3, "120"), (Side.BUY, 2, "90")], "110", 180),
+        ([], "110", 330),
+    ],
+)
+def test_a_corrected_price_counts_as_if_it_had_been_there_before_the_fills(account, trades, corrected, open_value):
+    publish(account, 3, "100")
+    for side, qty, price in trades:
+        builders.fill(account, side=side, qty=qty, price=price)
+    before = Position.objects.get()
+    publish(account, 3, corrected)
+    after = Position.objects.get()
+    assert after.open_value == open_value
+    assert (after.bought_value, after.sold_value, after.net) == (before.bought_value, before.sold_value, before.net)
 
 
-def test_a_reset_carries_the_position_at_settlement_and_starts_at_zero(account):
+def test_a_correction_counts_no_fill_of_an_earlier_session(account):
+    publish(account, 1, "90")
+    builders.fill(account, side=Side.BUY, qty=2, price="95")
+    Position.objects.update(prev_pos=3, prev_price=100, bought=0, bought_value=0, open_value=300)  # as a reset does
+    builders.fill(account, side=Side.SELL, qty=2, price="120")
+    publish(account, 3, "110")
+    position = Position.objects.get()
+    assert (position.bought, position.sold, position.open_value) == (0, 2, 110)
+    assert Fill.objects.count() == 2
+
+
+@pytest.mark.parametrize(("day", "moved"), [(THURSDAY, False), (FRIDAY, True), (MONDAY, False), (None, True)])
+def test_only_a_record_of_the_running_session_moves_the_position(account, day, moved):
     publish(account, 3, "6000")
-    builders.mark("ESZ6", "6010", at=SUNDAY_EVENING)
-    session = roll(account)
-    record = SodRecord.objects.get(trading_day=MONDAY)
-    assert (record.net, record.price, record.is_manual) == (3, 6010, False)
-    assert (session.trading_day, session.base, session.carry) == (MONDAY, 10000, 0)
-    assert session.started_at == datetime(2026, 11, 22, 23, 0, tzinfo=UTC)
-    assert tree_figures(account, currency="USD", now=SUNDAY_EVENING).pnl == 0
-    entry = only_entry(AuditAction.SESSION_ROLLED)
-    assert (entry.after["trading_day"], Decimal(entry.after["base"]), entry.actor) == ("2026-11-23", 10000, "task")
-
-
-def test_without_start_of_day_records_the_reset_still_happens_and_carries_nothing(account):
-    AccountCredit.objects.filter(account=account).update(create_sod=False)
-    publish(account, 3)
-    assert roll(account).trading_day == MONDAY
-    assert Position.objects.get().holding == sod.Holding()
-    assert not SodRecord.objects.filter(trading_day=MONDAY).exists()
-
-
-def test_a_reset_run_twice_makes_one_record(account):
-    publish(account, 3)
-    assert roll(account) is not None
-    before = snapshot()
-    assert roll(account) is None
-    assert roll(account, now=SUNDAY_EVENING + timedelta(hours=20)) is None
-    assert snapshot() == before
-
-
-def test_a_flat_position_leaves_no_record_and_needs_no_settlement(account):
-    publish(account, 1, "6000")
-    builders.fill(account, side=Side.SELL, price="5990")
-    session = roll(account, settlements={})
-    assert Position.objects.get().holding == sod.Holding()
-    assert not SodRecord.objects.filter(trading_day=MONDAY).exists()
-    assert session.trading_day == MONDAY
-
-
-def test_without_a_settlement_of_a_held_contract_nothing_is_rolled(account):
-    publish(account, 1)
-    before = snapshot()
-    with pytest.raises(InvalidValue, match="ESZ6 has no settlement price") as caught:
-        roll(account, settlements={"NQZ6": Decimal(1)})
-    assert caught.value.field == "settlements"
-    assert snapshot() == before
-
-
-@pytest.mark.parametrize(("carries", "carry", "base"), [(True, Decimal(-500), Decimal(9500)), (False, 0, 10000)])
-def test_the_carry_is_realized_only_and_only_where_the_company_wants_it(account, carries, carry, base):
-    account.company.carry_realized_pnl = carries
-    account.company.save()
-    publish(account, 2, "6000")
-    builders.fill(account, side=Side.SELL, price="5990")  # realizes -500, leaves one open
-    session = roll(account, settlements={"ESZ6": Decimal(5000)})  # -50000 open
-    assert (session.carry, session.base) == (carry, base)
-
-
-def test_without_a_limit_there_is_no_base(firm):
-    assert roll(builders.account(firm)).base is None
-
-
-def test_the_weeks_result_adds_up_over_the_week_and_starts_anew_with_the_next(account):
-    publish(account, 1, "6000")
-    roll(account, {"ESZ6": Decimal(6010)}, SUNDAY_EVENING)
-    assert session_of(account).week_pnl_before == 0  # Friday's +500 was last week's
-    roll(account, {"ESZ6": Decimal(6003)}, SUNDAY_EVENING + timedelta(days=1))
-    assert session_of(account).week_pnl_before == -350
-    builders.fill(account, side=Side.SELL, price="6004")
-    roll(account, {}, SUNDAY_EVENING + timedelta(days=2))
-    assert session_of(account).week_pnl_before == -300
-    roll(account, {}, SUNDAY_EVENING + timedelta(days=7))
-    assert session_of(account).week_pnl_before == 0
-
-
-def test_a_contract_of_another_currency_is_converted(account):
-    builders.rate("EUR", "USD", "1.35")
-    account.company.carry_realized_pnl = True
-    account.company.save()
-    publish(account, 2, "18000", instrument=builders.instrument("FDAXZ6"))
-    builders.fill(account, "FDAXZ6", side=Side.SELL, price="18010")  # +250 EUR realized
-    session = roll(account, {"FDAXZ6": Decimal(18000)})
-    assert session.carry == Decimal("337.50")
-
-
-def test_without_a_rate_nothing_is_rolled_unless_there_is_nothing_to_convert(account):
-    publish(account, 1, "18000", instrument=builders.instrument("FDAXZ6"))
-    before = snapshot()
-    with pytest.raises(InvalidValue, match="No rate from EUR to USD") as caught:
-        roll(account, {"FDAXZ6": Decimal(18001)})
-    assert caught.value.field == "rates"
-    assert snapshot() == before
-    assert roll(account, {"FDAXZ6": Decimal(18000)})
-
-
-def test_a_lock_stands_through_the_reset(account):
-    builders.lock(account)
-    roll(account)
-    assert trading_mode_of(account.pk) is TradingMode.LOCKED
+    publish(account, 5, "6100", day=day)
+    assert Position.objects.get().net == (5 if moved else 3)
+    assert SodRecord.objects.get(trading_day=day or FRIDAY).net == 5
 
 
 # when
 
 
-def test_the_highest_override_above_an_account_binds(firm, account):
+def test_the_top_accounts_override_binds_its_tree_and_no_other_does(firm, account):
     child = builders.account(firm, parent=account)
     assert sod.reset_of(child) == DEFAULT_RESET
-    for row, hour in ((child, 9), (account, 8)):
-        AccountCredit.objects.filter(account=row).update(
-            override_reset=True, reset_time=time(hour), reset_timezone="Europe/London"
-        )
-        assert sod.reset_of(child) == sod.ResetOverride(time(hour), "Europe/London")
-
-
-@pytest.mark.parametrize(("minute", "is_rolled"), [(59, False), (60, True), (61, True)])
-def test_an_account_rolls_at_the_time_its_ancestor_set_and_not_before(firm, account, minute, is_rolled):
-    child = builders.account(firm, parent=account)
-    AccountCredit.objects.filter(account=account).update(
-        override_reset=True, reset_time=time(19), reset_timezone="America/Chicago"
+    AccountCredit.objects.filter(account=child).update(
+        override_reset=True, reset_time=time(9), reset_timezone="Europe/London"
     )
-    AccountSession.objects.update(trading_day=MONDAY)
-    seven = datetime(2026, 11, 24, 0, 0, tzinfo=UTC)  # Monday 18:00 in Chicago
-    session = roll(child, now=seven + timedelta(minutes=minute))
-    assert (session is not None) is is_rolled
-    if session is not None:
-        assert (session.trading_day, session.started_at) == (TUESDAY, seven + timedelta(minutes=60))
-
-
-def test_who_may_roll(account):
-    with pytest.raises(NotPermitted):
-        roll(account, actor=builders.actor(builders.user(account.company)))
-    with pytest.raises(NotFound):
-        roll(account, actor=builders.actor(builders.admin(builders.company("OMEGA"))))
+    assert sod.reset_of(child) == sod.reset_of(account) == DEFAULT_RESET
+    AccountCredit.objects.filter(account=account).update(
+        override_reset=True, reset_time=time(8), reset_timezone="Europe/London"
+    )
+    assert sod.reset_of(child) == sod.reset_of(account) == sod.ResetOverride(time(8), "Europe/London")

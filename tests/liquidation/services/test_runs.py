@@ -1,5 +1,7 @@
 """What a person may do with a run, and what asks for one."""
 
+from typing import Any
+
 import pytest
 
 from accounts.errors import AccountClosed, Conflict, InvalidValue, NotFound, NotPermitted
@@ -116,3 +118,16 @@ def test_strangers_and_viewers_do_not_operate(account: Account, verb) -> None:
         verb(run_id=run.pk, actor=b.actor(b.user(account.company, role=Role.VIEW_ONLY)), reason="x", now=b.NOW)
     with pytest.raises(NotFound):
         verb(run_id=run.pk + 1000, actor=b.platform(), reason="x", now=b.NOW)
+
+
+@pytest.mark.parametrize("operation", [stop_run, confirm_flat])
+def test_a_risk_operator_resumes_a_run_and_does_not_end_it(account: Account, operation: Any) -> None:
+    run = waiting(account)
+    who = {"actor": b.actor(b.user(account.company, role=Role.RISK_OPERATOR)), "reason": "go on", "now": b.NOW}
+    with pytest.raises(NotPermitted):
+        operation(run_id=run.pk, **who)
+    resume_run(run_id=run.pk, **who)
+    run.refresh_from_db()
+    assert run.is_active
+    with pytest.raises(NotPermitted):
+        stop_run(run_id=run.pk, **who)
