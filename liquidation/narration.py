@@ -1,13 +1,16 @@
 """Tells what happens, one line per event, by following the database."""
 
+import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Model, QuerySet
 
-from accounts.models import AuditEntry, Order
+from accounts.models import AccountLock, AuditEntry, Order
 from accounts.rules.audit import AuditAction
+from accounts.rules.locks import AdminAction
 from accounts.rules.orders import OrderStatus
 from accounts.rules.pnl import Side
 from accounts.selectors import subtree_ids
@@ -34,10 +37,29 @@ LOCKED_AS = {
     Action.AUTO_LIQUIDATE: "locked",
 }
 
+ASKED_FOR = {
+    AdminAction.LIQUIDATE_IMMEDIATELY.value: "liquidated by {actor}",
+    "FLATTEN_TIMESTAMP": "liquidated at the time set for it",
+    "POSITION_AFTER_FLAT": "held a position again after it was flat and was liquidated",
+}
+"""What a run without a breach is told as, by its cause."""
+
+_AMOUNT = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_CODE = re.compile(r"[A-Z][A-Z_]{3,}", re.ASCII)
+
 
 def told_at(at: datetime, text: str) -> str:
-    """Return a line as it is printed, its time on this machine's clock."""
-    return f"{at.astimezone():%H:%M:%S} {text}"
+    """Return a line as it is printed, its time in UTC as everywhere in the desk."""
+    return f"{at.astimezone(UTC):%H:%M:%S} {text}"
+
+
+def standing_text() -> str:
+    """Return how things stand: how many accounts are locked, and which runs wait for an operator."""
+    locked = AccountLock.objects.filter(released_at=None).values("account").distinct().count()
+    waiting = LiquidationRun.objects.filter(state=RunState.NEEDS_OPERATOR).select_related("account").order_by("pk")
+    names = ", ".join(dict.fromkeys(run.account.name for run in waiting))
+    accounts = "1 account is locked" if locked == 1 else f"{locked} accounts are locked"
+    return f"{accounts}; {f'waiting for an operator: {names}' if names else 'nothing waits for an operator'}"
 
 
 class Narrator:
@@ -75,6 +97,8 @@ class Narrator:
         entries = AuditEntry.objects.filter(pk__gt=self._entry).order_by("pk").select_related("account")
         for entry in entries:
             self._entry = entry.pk
+            if entry.action == AuditAction.RUN_RESUMED and entry.object_id is not None:
+                self._open.add(entry.object_id)  # it ends once more
             template = TOLD_OF_PEOPLE.get(AuditAction(entry.action))
             if template and entry.user_id is not None:
                 yield entry.at, f"{entry.account or entry.object_name} {template.format(**_words(entry))}"
@@ -90,9 +114,24 @@ def _words(entry: AuditEntry) -> dict[str, str]:
     return {
         "actor": entry.actor,
         "reason": entry.reason,
-        "changes": ", ".join(f"{field} {value}" for field, value in after.items()),
-        "order": " ".join(str(after[field]) for field in ("side", "qty", "symbol") if field in after).lower(),
+        "changes": ", ".join(f"{field.replace('_', ' ')} {_value_text(field, value)}" for field, value in after.items()),
+        "order": f"{str(after.get('side', '')).lower()} {after.get('qty', '')} {after.get('symbol', '')}",
     }
+
+
+def _value_text(field: str, value: Any) -> str:
+    """Return a setting's value in words: audit entries keep amounts, marks of yes and no, and codes."""
+    match value:
+        case None | "":
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case str() if _AMOUNT.fullmatch(value):
+            is_percentage = "percentage" in field or field.endswith("_pct")
+            return f"{Decimal(value).normalize():f} %" if is_percentage else f"{Decimal(value):,.2f}"
+        case str() if _CODE.fullmatch(value):
+            return value.lower().replace("_", " ")
+    return str(value)
 
 
 def breach_text(decision: Evaluation) -> str:
@@ -111,11 +150,16 @@ def _canceled_text(decision: Evaluation) -> str:
 
 def run_text(run: LiquidationRun) -> str:
     """Return a run that has ended as one line: why, what was done, and how it ended."""
-    parts = [breach_text(run.evaluation) if run.evaluation else f"liquidated ({run.cause}) by {run.requested_by}"]
+    parts = [breach_text(run.evaluation) if run.evaluation else f"_asked_text(run)]
     canceled = _canceled(run.account_id, run.requested_at)
     if canceled:
         parts.append(_orders_text(canceled))
     return "; ".join([*parts, *_trades(run), _end_text(run)])
+
+
+def _asked_text(run: LiquidationRun) -> str:
+    template = ASKED_FOR.get(run.cause, "liquidated by {actor}")
+    return template.format(actor=run.requested_by)
 
 
 def _canceled(account_id: int, since: datetime) -> int:

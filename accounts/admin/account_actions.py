@@ -17,7 +17,7 @@ from accounts.admin.tables import words
 from accounts.errors import RiskError
 from accounts.models import Account, Order, Position
 from accounts.permissions import Actor, may
-from accounts.rules.locks import AdminAction, AdminActionReasonCode
+from accounts.rules.locks import AdminAction, AdminActionReasonCode, TradingMode
 from accounts.rules.roles import Verb
 from accounts.selectors import held_positions, working_orders
 from liquidation.services.admin_actions import set_admin_action
@@ -67,7 +67,8 @@ LIQUIDATE = DeskAction(
 UNLOCK = DeskAction(
     "unlock_accounts",
     "Unlock",
-    "Every lock of these accounts themselves is lifted. A lock on an account above them stays in force.",
+    "Every lock of these accounts themselves is lifted. A lock on an account above them stays in force. "
+    "An account that is still beyond its limit is locked again at once: raise its limit first.",
     AdminAction.NORMAL,
     Verb.UNLOCK,
     "set to normal",
@@ -152,6 +153,17 @@ def _carry_out(request: HttpRequest, actor: Actor, accounts: Sequence[Account], 
     if done:
         names = ", ".join(account.name for account in done)
         messages.success(request, f"{len(done)} of {len(accounts)} {wanted.done}: {names}.")
+    if wanted.action is AdminAction.NORMAL:
+        _warn_of_locks_above(request, done)
+
+
+def _warn_of_locks_above(request: HttpRequest, accounts: Sequence[Account]) -> None:
+    standing = standings([account.pk for account in accounts])
+    for account in accounts:
+        found = standing[account.pk]
+        if found.mode is not TradingMode.NORMAL:
+            text = f"{account.name} is {words(found.mode).lower()} still: {found.cause(account.pk)}."
+            messages.warning(request, text)
 
 
 def _apply(

@@ -62,6 +62,15 @@ class DemoFolder:
         self._refuse_anothers()
         (self.path / MARKER).touch()
 
+    @property
+    def has_shown_password(self) -> bool:
+        """Whether the one-time password of the data here was printed."""
+        return self.is_demo and bool((self.path / MARKER).read_text())
+
+    def note_password_shown(self) -> None:
+        """Note that the one-time password was printed, to be called after that."""
+        (self.path / MARKER).write_text("The password was shown.\n")
+
     def clear(self) -> None:
         """Delete the demonstration's data.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -19,7 +20,7 @@ class MarketClosed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OrderTicket:
-    """An order as it goes to the venue. `account_ref` is our account's id as text."""
+    """An order as it goes to the venue. `account_ref` is our account's id as text; `sent_at` is aware UTC."""
 
     client_order_id: str
     account_ref: str
@@ -32,6 +33,7 @@ class OrderTicket:
     price: Decimal | None
     operator_id: str
     is_automated: bool
+    sent_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,10 @@ class SimulatedExchange:
             },
         )
         if is_new:
-            self._enter(order)
+            self._enter(order, ticket.sent_at)
         return self._report(order)
 
-    def _enter(self, order: VenueOrder) -> None:
+    def _enter(self, order: VenueOrder, sent_at: datetime) -> None:
         if not order.operator_id:
             self._end(order, OrderStatus.REJECTED, "No operator id")
             return
@@ -53,7 +53,7 @@ class SimulatedExchange:
             self._end(order, OrderStatus.REJECTED, f"{order.type} orders are not supported")
         elif current is not None and _is_reached(order, current.price):
             price = current.price if order.type == OrderType.MARKET or order.price is None else order.price
-            self._fill(order, price, current.at)
+            self._fill(order, price, max(current.at, sent_at))
         elif order.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}:
             self._end(order, OrderStatus.CANCELED, "Nothing to trade with")
         elif current is None and order.type == OrderType.MARKET:

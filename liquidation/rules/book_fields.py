@@ -50,7 +50,7 @@ class FieldReader:
         self.faults = faults
         self._is_object = isinstance(value, dict)
         self._fields: dict[str, Any] = value if isinstance(value, dict) else {}
-        self._taken: set[str] = set()
+        self._taken: dict[str, None] = {}  # in the order in which they were asked for
         if not self._is_object:
             self.fault("", f"{shown(value)} is not an object")
         for key in getattr(value, "twice", ()):
@@ -67,17 +67,17 @@ class FieldReader:
 
     def take(self, key: str, *, required: bool = False) -> Any:
         """Return a field as it stands; None where it is left out, which is a fault where it is required."""
-        self._taken.add(key)
+        self._taken[key] = None
         value = self._fields.get(key)
         if value is None and required and self._is_object:
             self.fault(key, "is missing")
         return value
 
     def end(self) -> None:
-        """Note every field that was not asked for."""
+        """Note every field that was not asked for, with those that were."""
         for key in self._fields:
             if key not in self._taken:
-                self.fault(str(key), "unknown key")
+                self.fault(str(key), f"unknown key; known are {', '.join(self._taken)}")
 
     def text(self, key: str, *, length: int, required: bool = True) -> str:
         """Return a name; empty where it is left out or wrong."""

@@ -1,7 +1,7 @@
 """Write the installation down as a book."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -74,13 +74,47 @@ def dump_book() -> JsonDict:
 
 def left_out() -> list[str]:
     """Return what stands in the installation and has no place in a book, a sentence each."""
-    stops = sum(1 for row in _working_orders() if row.type not in {OrderType.LIMIT, OrderType.MARKET})
-    counts = {
-        "open locks": AccountLock.objects.filter(released_at=None).count(),
-        "working stop orders": stops,
-        "connections taken off sub-accounts": AccountConnection.objects.filter(is_removed=True).count(),
-    }
-    return [f"{what}: {count}" for what, count in counts.items() if count]
+    locks = AccountLock.objects.filter(released_at=None, account__closed_at=None).select_related("account")
+    stops = [row for row in _working_orders() if row.type not in {OrderType.LIMIT, OrderType.MARKET}]
+    taken_off = AccountConnection.objects.filter(is_removed=True, account__closed_at=None).select_related("account")
+    users = User.objects.order_by("pk")
+    passwords = [user for user in users.exclude(company=None) if user.has_usable_password()]
+    told = (
+        (
+            _count(locks, "open lock"),
+            "these accounts will be free to trade where this book is loaded",
+            _accounts_of(locks),
+        ),
+        (
+            _count(stops, "working stop order"),
+            "they will protect nothing where this book is loaded",
+            _accounts_of(stops),
+        ),
+        (
+            _count(taken_off, "connection taken off a sub-account", "connections taken off sub-accounts"),
+            "these accounts will trade there again",
+            _accounts_of(taken_off),
+        ),
+        (_count(passwords, "password"), "each of these users needs a new one to log in", _names(passwords)),
+        (
+            _count(users.filter(company=None), "user of no company", "users of no company"),
+            "they will not be there",
+            _names(users.filter(company=None)),
+        ),
+    )
+    return [f"{count} left out: {meaning}: {', '.join(names)}." for count, meaning, names in told if names]
+
+
+def _count(rows: Collection[Any], one: str, many: str = "") -> str:
+    return f"1 {one} is" if len(rows) == 1 else f"{len(rows)} {many or f'{one}s'} are"
+
+
+def _accounts_of(rows: Iterable[AccountLock | Order | AccountConnection]) -> list[str]:
+    return sorted({row.account.name for row in rows})
+
+
+def _names(users: Iterable[User]) -> list[str]:
+    return [user.get_username() for user in users]
 
 
 def _plain(value: Decimal) -> str:

@@ -40,7 +40,7 @@ def send_order(*, order_id: int, now: datetime) -> Order | None:
     if order is None:
         return None
     try:
-        report = gateway(order.venue).submit(_ticket(order))
+        report = gateway(order.venue).submit(_ticket(order, now))
     except VenueUnavailable:
         logger.warning("No answer from %s to order %s: asked again later", order.venue, order.client_order_id)
         return order
@@ -96,7 +96,7 @@ def _ask(order_id: int, question: Callable[[Gateway, str], OrderReport | None], 
     return apply_report(order_id=order.pk, report=report, now=now), True
 
 
-def _ticket(order: Order) -> OrderTicket:
+def _ticket(order: Order, now: datetime) -> OrderTicket:
     return OrderTicket(
         client_order_id=order.client_order_id,
         account_ref=str(order.account_id),
@@ -109,4 +109,5 @@ def _ticket(order: Order) -> OrderTicket:
         price=order.price,
         operator_id=order.operator_id,
         is_automated=order.is_automated,
+        sent_at=now,
     )

@@ -101,6 +101,12 @@ def test_what_is_refused_is_said_by_account_and_the_others_go_ahead(desk: Firm) 
     assert said(response) == ["ALPHA-1: Liquidation is in progress", "1 of 2 set to normal: DESK1."]
 
 
+def test_an_account_that_a_lock_above_still_binds_is_said_to_be_locked(desk: Firm) -> None:
+    builders.lock(desk.desk)
+    response = confirm(browser(desk.admin), "unlock_accounts", desk.alpha)
+    assert said(response) == ["1 of 1 set to normal: ALPHA-1.", "ALPHA-1 is locked still: Admin on DESK1."]
+
+
 def test_where_all_is_refused_no_success_is_claimed(desk: Firm) -> None:
     run_of(desk.alpha)
     response = confirm(browser(desk.admin), "unlock_accounts", desk.alpha)

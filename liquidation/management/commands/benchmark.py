@@ -1,7 +1,7 @@
 """Measure what must stay fast, each figure beside a floor or a peer of the same run."""
 
 import random
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from decimal import Decimal
 from time import perf_counter
@@ -16,6 +16,10 @@ from liquidation.rules.watch import WatchIndex, bands
 SYMBOLS = [f"S{number}" for number in range(30)]
 HELD = 3
 START = 20_000
+MEASURED = (
+    "How long one price takes until every account that it could breach is known: by the index of prices at which an "
+    "account must be looked at, and by a revaluation of every account."
+)
 Book = list[dict[str, Decimal]]
 
 
@@ -25,8 +29,8 @@ class Command(BaseCommand):
     help = "Measure the price index beside a revaluation of every account."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--accounts", type=int, default=100_000, help="how many accounts of 3 positions")
-        parser.add_argument("--marks", type=int, default=20_000, help="how many marks the index is given")
+        parser.add_argument("--accounts", type=_positive, default=100_000, help="how many accounts of 3 positions")
+        parser.add_argument("--marks", type=_positive, default=20_000, help="how many marks the index is given")
 
     def handle(self, *_: Any, accounts: int, marks: int, **__: Any) -> None:
         """Draw the books and the marks from one seed, measure, and print the ratios."""
@@ -44,6 +48,7 @@ class Command(BaseCommand):
                 f"{revalued:.2e}",
                 f"1 : {revalued / indexed:,.0f}",
             )
+        self.stdout.write(MEASURED)
         Console(file=self.stdout).print(table)  # type: ignore[arg-type]  # it writes like a file
 
 
@@ -97,6 +102,13 @@ class _Trial:
         pnl = sum((money * (ticks[name] - opening[name]) for name, money in held.items()), Decimal(0))
         room = self.room[number] + pnl
         return bands(held, ticks, room_down=room, room_up=None, peak_room=None) if room > 0 else {}
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ArgumentTypeError(f"{text} is not above 0")
+    return number
 
 
 def _timed(work: Callable[[], None]) -> float:

@@ -25,4 +25,4 @@ class Command(BaseCommand):
             except OSError as error:
                 raise CommandError(f"{output} cannot be written: {error.strerror}") from error
         for line in left_out():
-            self.stderr.write(f"A book has no place for: {line}")
+            self.stderr.write(line)

@@ -14,11 +14,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from liquidation.feeds.tape import read_tapes, tape_argument
-from liquidation.replay.answer import answer
+from liquidation.replay.answer import answer, first_ignored_at
 from liquidation.rules.book import check_book, parse_json
 
+PIPE_WIDTH = 100_000
 NEEDS_OPERATOR = 1
 REFUSED = 2
+NO_PRICE = "No price on these tapes belongs to a contract of the book."
 
 
 class Command(BaseCommand):
@@ -38,14 +40,18 @@ class Command(BaseCommand):
         value, faults = _read_book(book)
         checked, wrong = check_book({} if faults else value)
         tick_sizes = {row.symbol: row.tick_size or Decimal(1) for row in checked.instruments}
-        tapes = read_tapes([tape_argument(text) for text in tape], tick_sizes)
-        faults += [*wrong, *tapes.faults]
+        named = [tape_argument(text) for text in tape]
+        tapes = read_tapes(named, tick_sizes)
+        faults += [*wrong, *_without_symbol(tape), *tapes.faults]
         if faults:
             for fault in faults:
                 self.stderr.write(fault)
             sys.exit(REFUSED)
+        if not tapes.marks:
+            self.stderr.write(NO_PRICE)
+        otherwise_at = None if tapes.marks else first_ignored_at(named)
         with _progress(len(tapes.marks)) as on_progress:
-            found = answer(value, tapes, on_progress=on_progress)
+            found = answer(value, tapes, otherwise_at=otherwise_at, on_progress=on_progress)
         self.stdout.write(_as_json(found.report) if options["json"] else _as_tables(found.report))
         if found.needs_operator:
             sys.exit(NEEDS_OPERATOR)
@@ -57,6 +63,12 @@ def _read_book(path: Path) -> tuple[Any, list[str]]:
     except OSError as error:
         value, wrong = None, f"cannot be read: {error.strerror}"
     return value, [f"{path}: {wrong}"] if wrong else []
+
+
+def _without_symbol(arguments: Sequence[str]) -> Iterator[str]:
+    for text in arguments:
+        if text.endswith("=") and not Path(text).exists():
+            yield f"{text}: no symbol stands behind the equals sign"
 
 
 @contextmanager
@@ -80,23 +92,31 @@ def _as_tables(report: dict[str, Any]) -> str:
         console.print(_accounts_table(report["accounts"]))
         for alert in report["alerts"]:
             console.print(f"{alert['at']}  {alert['account'] or '-'}  {alert['code']}", highlight=False, markup=False)
-        console.print(
-            f"{report['marks']} marks from {report['from']} to {report['to']}, {report['ignored_marks']} ignored, "
-            f"in {report['wall_seconds']} s. {report['audit_entries']} audit entries, "
-            f"{'verified' if report['audit_verified'] else 'NOT VERIFIED'}.",
-            highlight=False,
-            markup=False,
-        )
+        console.print(_closing_line(report), highlight=False, markup=False)
     return captured.get()
 
 
+def _closing_line(report: dict[str, Any]) -> str:
+    span = f" from {report['from']} to {report['to']}" if report["marks"] else ""
+    ignored = f"{report['ignored_marks']} ignored"
+    if report["ignored_marks"]:
+        ignored += ": of contracts that the book does not have"
+    verified = "verified" if report["audit_verified"] else "NOT VERIFIED"
+    return (
+        f"{report['marks']} marks{span}, {ignored}. "
+        f"Took {report['wall_seconds']} s. {report['audit_entries']} audit entries, {verified}."
+    )
+
+
 def _width() -> int | None:
-    # Piped into a file or a pager nothing is wrapped or cut.
-    return None if sys.stdout.isatty() else 200
+    # Piped into a file or a pager nothing is wrapped or cut: an account is one line, however long.
+    return None if sys.stdout.isatty() else PIPE_WIDTH
 
 
 def _accounts_table(accounts: Sequence[dict[str, Any]]) -> Table:
-    table = Table("Company", "Account", "Mode", "Session P/L", "Positions", "Working", "Breach", "Run")
+    table = Table()
+    for title in ("Company", "Account", "Mode", "Session P/L", "Positions", "Working", "Breach", "Run"):
+        table.add_column(title, overflow="fold")
     for entry in accounts:
         table.add_row(
             *(

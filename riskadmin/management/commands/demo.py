@@ -14,16 +14,18 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils import timezone
 
-from accounts.models import Account, Company
-from liquidation.demo.firm import ADMINISTRATOR, make_firm
+from accounts.models import Account, Company, User
+from liquidation.demo.firm import ADMINISTRATOR, make_firm, renew_password
 from liquidation.demo.folder import DemoFolder, FolderRefusedError
-from liquidation.narration import Narrator, told_at
+from liquidation.narration import Narrator, standing_text, told_at
 from riskadmin import programs
+from riskadmin.celery import app
 from riskadmin.embedded import EmbeddedServerError, EmbeddedValkey, embedded_valkey
 from riskadmin.supervisor import GivesUpError, Supervisor
 
 READY_SECONDS = 60.0
 LOOK_SECONDS = 0.2
+PING_SECONDS = 0.5
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # These belong to a real installation, whose data a demonstration must not touch.
 FOREIGN_SETTINGS = ("DATABASE_URL", "REDIS_URL")
@@ -46,8 +48,9 @@ class Command(BaseCommand):
         supervisor = Supervisor(settings.DATA_DIR / "log", self._say, cwd=settings.BASE_DIR)
         server = embedded_valkey()
         try:
-            self._check(options["port"])
+            self._check_installation()
             folder = DemoFolder.hold(settings.DATA_DIR)
+            self._check_port(options["port"])
             if options["fresh"]:
                 folder.clear()
             folder.claim()
@@ -63,7 +66,7 @@ class Command(BaseCommand):
             f"Stopped: nothing is left running. The data is in {settings.DATA_DIR}; start again to go on.", flush=True
         )
 
-    def _check(self, port: int) -> None:
+    def _check_installation(self) -> None:
         foreign = next((name for name in FOREIGN_SETTINGS if os.environ.get(name)), None)
         if foreign:
             raise CommandError(
@@ -74,6 +77,8 @@ class Command(BaseCommand):
                 raise CommandError(
                     f"{module} is not installed: run `.venv/bin/pip install --require-hashes -r requirements.lock`."
                 )
+
+    def _check_port(self, port: int) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -85,13 +90,21 @@ class Command(BaseCommand):
     def _run(self, folder: DemoFolder, supervisor: Supervisor, server: EmbeddedValkey, port: int) -> None:
         self._say(f"Starting; the data is in {folder.path}")
         call_command("migrate", verbosity=0, interactive=False)
-        password = "" if Company.objects.exists() else make_firm(now=timezone.now())
+        password = self._password(folder)
         call_command("collectstatic", verbosity=0, interactive=False)
         server.ensure_running()
         self._start_processes(supervisor, port)
         if not self.stopping.is_set():
             self._introduce(port, password)
+            folder.note_password_shown()
             self._tell(supervisor, server)
+
+    def _password(self, folder: DemoFolder) -> str:
+        """Return the one-time password; empty where it was shown before."""
+        if not Company.objects.exists():
+            return make_firm(now=timezone.now())
+        is_known = folder.has_shown_password or not User.objects.filter(username=ADMINISTRATOR).exists()
+        return "" if is_known else renew_password(now=timezone.now())
 
     def _start_processes(self, supervisor: Supervisor, port: int) -> None:
         environment = {"RISKADMIN_HTTPS": "false", "PYTHONUNBUFFERED": "1"}
@@ -105,11 +118,10 @@ class Command(BaseCommand):
     def _wait_until_ready(self, supervisor: Supervisor, port: int) -> None:
         """Wait for the web server to listen and the worker to take tasks: what is printed next is true."""
         deadline = time.monotonic() + READY_SECONDS
-        log = supervisor.log_of("worker")
-        while not (_listens(port) and " ready." in log.read_text(errors="replace")):
+        while not (_listens(port) and app.control.ping(timeout=PING_SECONDS, limit=1)):
             if time.monotonic() > deadline:
                 raise GivesUpError(
-                    f"The processes are not ready after {READY_SECONDS:.0f} seconds: {log.parent} says why."
+                    f"The processes are not ready after {READY_SECONDS:.0f} seconds: {supervisor.log_dir} says why."
                 )
             supervisor.watch()
             if self.stopping.wait(LOOK_SECONDS):
@@ -123,7 +135,10 @@ class Command(BaseCommand):
         )
         print(f"\n  The risk desk   http://127.0.0.1:{port}/\n  User            {ADMINISTRATOR}, {shown}", flush=True)
         print(f"  Accounts        {Account.objects.count()}, and a market that moves against some of them", flush=True)
+        print("  Times           in UTC", flush=True)
         print("  Ctrl-C          stops everything\n", flush=True)
+        if not password:
+            self._say(f"Resumed: {standing_text()}")
 
     def _tell(self, supervisor: Supervisor, server: EmbeddedValkey) -> None:
         narrator = Narrator()

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from threading import Event as Flag
 
 import pytest
 
@@ -14,27 +13,10 @@ from liquidation.engine.loop import FLUSH_SECONDS, FUTURE_SECONDS, EngineLoop
 from liquidation.feeds.base import FillEvent, Heartbeat, MarkEvent
 from liquidation.models import Alert, Evaluation
 from tests.builders import NOW, account, company, position, seconds
+from tests.liquidation.engine.feed import ListFeed
 
 pytestmark = pytest.mark.django_db
 MAX_AGE_SECONDS = 10
-
-
-class ListFeed:
-    """A feed whose batches the test has written down; it sets the flag when the last one is read."""
-
-    def __init__(self, *batches):
-        self.batches = list(batches)
-        self.done = Flag()
-        self.aside = []
-
-    def read(self, timeout_seconds):
-        batch = self.batches.pop(0) if self.batches else []
-        if not self.batches:
-            self.done.set()
-        return batch
-
-    def set_aside(self, event, fault):
-        self.aside.append((event, fault))
 
 
 class Clock:

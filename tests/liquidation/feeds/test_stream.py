@@ -167,3 +167,14 @@ def test_a_server_that_comes_back_is_read_again(client, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert feed.read(SHORT_WAIT_SECONDS) == [MARK]
     assert "back" in caplog.text
+
+
+def test_an_event_that_could_not_be_dealt_with_is_kept_with_its_fault(client):
+    StreamFeed(client).set_aside(FILL, "DataError: too large")
+    [(_, facts)] = client.xrange(POISON_STREAM)
+    assert (decode(facts[b"event"]), facts[b"fault"]) == (FILL, b"DataError: too large")
+
+
+def test_setting_aside_while_the_server_is_away_stops_nothing(tmp_path, caplog):
+    StreamFeed(absent(tmp_path)).set_aside(MARK, "no")
+    assert "could not be set aside" in caplog.text

@@ -9,7 +9,7 @@ from accounts.rules.pnl import Side
 from liquidation.gateways.base import OrderTicket
 from liquidation.gateways.registry import gateway
 from liquidation.gateways.simulated import SimulatedExchange
-from tests.builders import NOW
+from tests.builders import NOW, seconds
 
 pytestmark = pytest.mark.django_db
 VENUE = SimulatedExchange()
@@ -19,7 +19,7 @@ def ticket(name: str = "A", **changes: object) -> OrderTicket:
     fields = {
         "client_order_id": name, "account_ref": "7", "symbol": "ESZ6", "exchange": "CME", "side": Side.BUY, "qty": 2,
         "type": OrderType.MARKET, "time_in_force": TimeInForce.DAY, "price": None, "operator_id": "OP1",
-        "is_automated": True,
+        "is_automated": True, "sent_at": NOW,
     }  # fmt: skip
     return OrderTicket(**(fields | changes))
 
@@ -115,3 +115,8 @@ def test_a_gateway_that_is_not_installed_is_said_so() -> None:
     assert gateway("simulated").name == "simulated"
     with pytest.raises(LookupError, match="No gateway named teleprinter"):
         gateway("teleprinter")
+
+
+def test_a_fill_is_never_dated_before_its_order(priced: None) -> None:
+    report = VENUE.submit(ticket(sent_at=NOW + seconds(3)))
+    assert [execution.at for execution in report.executions] == [NOW + seconds(3)]
