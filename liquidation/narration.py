@@ -1,7 +1,7 @@
 """Tells what happens, one line per event, by following the database."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -114,9 +114,14 @@ def _words(entry: AuditEntry) -> dict[str, str]:
     return {
         "actor": entry.actor,
         "reason": entry.reason,
-        "changes": ", ".join(f"{field.replace('_', ' ')} {_value_text(field, value)}" for field, value in after.items()),
+        "changes": ", ".join(f"{field} {value}" for field, value in _changes(after)),
         "order": f"{str(after.get('side', '')).lower()} {after.get('qty', '')} {after.get('symbol', '')}",
     }
+
+
+def _changes(after: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for field, value in after.items():
+        yield field.replace("_", " "), _value_text(field, value)
 
 
 def _value_text(field: str, value: Any) -> str:
@@ -150,7 +155,7 @@ def _canceled_text(decision: Evaluation) -> str:
 
 def run_text(run: LiquidationRun) -> str:
     """Return a run that has ended as one line: why, what was done, and how it ended."""
-    parts = [breach_text(run.evaluation) if run.evaluation else f"_asked_text(run)]
+    parts = [breach_text(run.evaluation) if run.evaluation else _asked_text(run)]
     canceled = _canceled(run.account_id, run.requested_at)
     if canceled:
         parts.append(_orders_text(canceled))

@@ -14,7 +14,7 @@ from liquidation.replay.report import account_reports, alert_reports, audit_repo
 from liquidation.replay.scratch import scratch_database
 from liquidation.services.book import load_book
 
-# When a book is loaded for tapes that hold no mark at all. Nothing happens then, so that nothing is told with this time.
+# When a book is loaded for tapes that hold no mark at all. Nothing happens then, and nothing is told with this time.
 NO_MOMENT = datetime(2000, 1, 3, tzinfo=UTC)
 
 

@@ -69,6 +69,8 @@ def _verb(effect: AdminEffect, account: Account) -> Verb:
         return Verb.LIQUIDATE
     if effect.lock_mode is LockMode.LOCKED:
         return Verb.LOCK
+    if effect.suppresses_auto_liq:
+        return Verb.EDIT_AUTO_LIQ
     standing = AccountLock.objects.filter(
         account=account, cause=LockCause.ADMIN, mode=LockMode.LOCKED, released_at=None
     )

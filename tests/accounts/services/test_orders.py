@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 
 from accounts.errors import InvalidValue, NotFound, NotPermitted
 from accounts.models import Order
@@ -14,7 +15,7 @@ from accounts.rules.orders import OPEN_STATUSES, OrderStatus, OrderType
 from accounts.rules.pnl import Side
 from accounts.rules.pretrade import FailureReason
 from accounts.rules.roles import Role
-from accounts.services import structure
+from accounts.services import orders, structure
 from accounts.services.orders import cancel_order
 from tests import builders
 from tests.accounts.evidence import entries, only_entry, snapshot
@@ -272,3 +273,14 @@ def test_who_may_not_cancel_and_what_is_not_there(account):
     order.pk = 0
     with pytest.raises(NotFound):
         cancel(order)
+
+
+def test_a_lineage_that_was_moved_while_it_was_waited_for_is_read_again(monkeypatch):
+    firm = builders.company()
+    parent = builders.account(firm)
+    child = builders.account(firm, parent=parent)
+    read = orders._depths
+    answers = [{child.pk: 0}]
+    monkeypatch.setattr(orders, "_depths", lambda account_id: answers.pop() if answers else read(account_id))
+    with transaction.atomic():
+        assert orders.locked_lineage(child.pk) == [child, parent]

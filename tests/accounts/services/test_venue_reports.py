@@ -13,7 +13,7 @@ from accounts.rules.locks import LockMode
 from accounts.rules.orders import OPEN_STATUSES, Execution, OrderReport, OrderStatus
 from accounts.rules.pnl import Side
 from accounts.services.orders import cancel_order
-from accounts.services.venue_reports import apply_report, claim_for_sending
+from accounts.services.venue_reports import apply_report, claim_for_sending, note_market_closed
 from tests import builders
 from tests.accounts.evidence import entries, only_entry, snapshot
 from tests.accounts.gate import holding_at, pending
@@ -118,11 +118,24 @@ def test_a_closing_order_of_a_liquidation_passes_the_lock_that_it_is_for(account
     assert claim(order).sent_at == LATER
 
 
-def test_an_order_that_may_be_at_the_venue_already_is_asked_about_again_in_spite_of_a_lock(account):
+def test_an_order_that_was_sent_and_never_arrived_is_held_against_the_locks_anew(account):
     order = pending(account)
     claim(order)
+    assert claim(order).sent_at == LATER
     builders.lock(account)
-    assert claim(order)
+    assert claim(order) is None
+    order.refresh_from_db()
+    assert order.status == OrderStatus.DENIED
+
+
+def test_a_shut_market_is_noted_until_the_order_goes_in(account):
+    order = pending(account)
+    claim(order)
+    noted = note_market_closed(order_id=order.pk, now=LATER)
+    assert (noted.failure_reason, noted.sent_at, noted.status) == ("SessionClosed", None, OrderStatus.PENDING_NEW)
+    assert claim(order).failure_reason == ""
+    Order.objects.update(status=OrderStatus.CANCELED)
+    assert note_market_closed(order_id=order.pk, now=LATER).failure_reason == ""
 
 
 @pytest.mark.parametrize("status", sorted(set(OrderStatus) - {OrderStatus.PENDING_NEW}))

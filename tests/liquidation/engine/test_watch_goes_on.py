@@ -121,9 +121,7 @@ def test_a_price_of_another_contract_keeps_no_price_fresh(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("waited", "believed"), [(SUSPECT_SECONDS - 0.001, False), (SUSPECT_SECONDS, True), (SUSPECT_SECONDS + 0.001, True)]
 )
-def test_a_jump_is_believed_when_its_source_leaves_it_standing(
-    desk: Desk, waited: float, believed: bool
-) -> None:
+def test_a_jump_is_believed_when_its_source_leaves_it_standing(desk: Desk, waited: float, believed: bool) -> None:
     holder()
     engine = started(desk)
     mark(engine, desk, "6000")

@@ -231,3 +231,11 @@ def test_unlocking_while_a_run_is_active_is_refused(account: Account) -> None:
     act(account, AdminAction.LIQUIDATE_IMMEDIATELY)
     with pytest.raises(LiquidationInProgress):
         unlock(account_id=account.pk, causes=frozenset(LockCause), actor=b.platform(), reason="x", now=b.NOW)
+
+
+@pytest.mark.parametrize("action", [AdminAction.DISABLE_AUTO_LIQ, AdminAction.PLACE_AUTO_LIQ_ON_HOLD])
+def test_an_account_administrator_does_not_suppress_auto_liquidation(account: Account, action: AdminAction) -> None:
+    person = b.user(account.company, role=Role.ACCOUNT_ADMIN)
+    structure.assign_user(account_id=account.pk, user=person, actor=b.platform(), now=b.NOW)
+    with pytest.raises(NotPermitted):
+        act(account, action, by=b.actor(person))
