@@ -50,7 +50,9 @@ class AdminActionRecord(models.Model):
     set_at = models.DateTimeField()
     set_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="A hold ends by itself then.")
-    next_action = models.CharField(max_length=40, default=AdminAction.NORMAL.value, help_text="What it reads after a hold.")
+    next_action = models.CharField(
+        max_length=40, default=AdminAction.NORMAL.value, help_text="What it reads after a hold."
+    )
 
     class Meta:
         ordering = ["-id"]

@@ -135,7 +135,7 @@ def test_several_accounts_are_chosen_in_the_list_and_locked(desk: Firm, open_pag
 
 def test_the_page_of_a_run_follows_it_without_a_reload(desk: Firm, open_page: OpenPage) -> None:
     run = run_of(desk.alpha)
-    operator = builders.user(desk.company, username="olga", role=Role.RISK_OPERATOR)
+    operator = builders.user(desk.company, username="olga", role=Role.COMPANY_ADMIN)
     page = open_page(operator, reverse("admin:liquidation_liquidationrun_change", args=[run.pk]))
     expect(page.get_by_text("Requested").first).to_be_visible()
     stop_run(run_id=run.pk, actor=builders.actor(operator), reason="Enough", now=builders.NOW)

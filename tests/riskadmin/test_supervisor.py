@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from riskadmin import supervisor, tether
+from riskadmin import programs, supervisor, tether
 from riskadmin.supervisor import RESTARTS_ALLOWED, RESTARTS_WITHIN_SECONDS, GivesUpError, Program, Supervisor
 from tests.processes import ends
 
@@ -97,6 +97,16 @@ def test_a_child_that_does_not_hear_is_killed_after_a_bounded_wait(parent, said,
     parent.stop()
     assert ends(gone, seconds=0)
     assert said == ["web did not stop within 0 seconds and is killed"]
+
+
+def test_the_web_server_ends_its_own_workers_before_the_supervisor_loses_patience():
+    command = programs.web(8000, {}).command
+    assert int(command[command.index("--workers-kill-timeout") + 1]) < supervisor.STOP_SECONDS
+
+
+@pytest.mark.parametrize("program", [programs.worker({}), programs.beat(Path("data"), {})], ids=lambda row: row.name)
+def test_the_sweeps_do_not_fill_the_logs(program):
+    assert program.command[program.command.index("--loglevel") + 1] == "WARNING"
 
 
 def test_a_living_child_is_left_alone(parent, said):

@@ -15,7 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import Account, AccountLock, User
-from liquidation.demo.firm import ADMINISTRATOR, make_firm
+from liquidation.demo.firm import ADMINISTRATOR, make_firm, renew_password
 from liquidation.demo.market import TURNS_PER_SECOND, SimulatedMarket
 from liquidation.engine import RiskEngine
 from liquidation.gateways.simulated import SimulatedExchange
@@ -157,15 +157,27 @@ def test_it_starts_tells_stops_and_goes_on(start):
 
     second = start()
     assert "as shown at the first start" in second.wait_for(r"User +admin")
+    assert re.search(r"Resumed: 1 account is locked|Resumed: \d+ accounts are locked", second.wait_for("Resumed"))
     assert second.stop() == 0
     assert second.left_running() == []
+
+
+@pytest.mark.worker
+def test_a_password_that_was_never_shown_is_made_anew(start, tmp_path):
+    first = start()
+    assert until((tmp_path / "data" / "log" / "web.log").exists)  # the firm is made, nothing is printed yet
+    assert first.stop() == 0
+    assert not [line for line in first.lines if re.search("User +admin|is killed", line)]
+    second = start()
+    assert "(shown this once)" in second.wait_for(r"User +admin")
+    assert second.stop() == 0
 
 
 @pytest.mark.worker
 def test_killed_it_leaves_nothing_running_and_begins_anew_when_told_to(start):
     first = start()
     first.wait_for(r"User +admin")
-    assert "runs in" in start().wait_for("CommandError")  # one folder, one demonstration
+    assert "runs in" in start("--port", str(first.port)).wait_for("CommandError")  # said before the port that it has
     first.process.kill()
     first.process.wait()
     assert until(lambda: not first.left_running())
@@ -192,6 +204,14 @@ def test_it_never_runs_on_an_installations_own_database_or_queue(monkeypatch, na
     monkeypatch.setenv(name, value)
     with pytest.raises(CommandError, match=f"{name} is set"):
         call_command("demo")
+
+
+@pytest.mark.django_db
+def test_a_renewed_password_takes_the_place_of_the_one_before():
+    before = make_firm(now=NOW)
+    after = renew_password(now=NOW)
+    user = User.objects.get(username=ADMINISTRATOR)
+    assert (user.check_password(before), user.check_password(after)) == (False, True)
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import re
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.django_db
 GOLDEN = Path(__file__).parents[1] / "golden"
 REAL = Path(__file__).parents[3] / "shared" / "tape"
 TIMINGS = ("wall_seconds", "marks_per_second")
+NO_PRICE = "No price on these tapes belongs to a contract of the book.\n"
 STORIES = {
     "quotes": (["es_minute_20240305_quote.zip"], 1),
     "prices": (["gold.csv", "dax.csv"], 0),
@@ -45,13 +47,13 @@ def answer_of(text):
     return {key: value for key, value in found.items() if key not in TIMINGS}
 
 
-def told(tmp_path, book, *rows, header="time,symbol,price"):
+def told(tmp_path, book, *rows, header="time,symbol,price", warned=""):
     """The answer of a book on a CSV tape."""
     book_path, tape_path = tmp_path / "book.json", tmp_path / "tape.csv"
     book_path.write_text(json.dumps(book))
     tape_path.write_text("\n".join([header, *rows, ""]))
     status, out, err = run(book_path, tape_path)
-    assert err == ""
+    assert err == warned
     return status, answer_of(out)
 
 
@@ -133,7 +135,10 @@ def test_faults_of_book_and_tapes_are_told_together_and_nothing_is_run(tmp_path)
     assert (status, out) == (2, "")
     assert err.splitlines() == [
         "company[0].name: 5 is not a string",
-        "colour: unknown key",
+        (
+            "colour: unknown key; known are company, user, connection, instrument, margin, currency_rate, account, "
+            "share, position, order"
+        ),
         f"{tape}: line 2: 'x' is not a time in ISO 8601",
         f"{tmp_path / 'none.zip'}: cannot be read: No such file or directory",
     ]
@@ -193,11 +198,54 @@ ES = "2024-03-05T00:00:{:02}Z,ESH4,{}"
 
 
 def test_a_tape_without_a_mark_leaves_everything_as_it_was(tmp_path):
-    status, found = told(tmp_path, only(golden_book(), "SHORT"))
+    status, found = told(tmp_path, only(golden_book(), "SHORT"), warned=NO_PRICE)
     assert status == 0
+    assert found["alerts"] == []  # no tape, no time to tell it at
     assert (found["marks"], found["from"], found["to"]) == (0, None, None)
     assert found["accounts"][0]["working_orders"] == 1
     assert found["accounts"][0]["session_pnl"] is None
+
+
+def test_without_a_price_of_the_book_the_clock_is_that_of_the_prices_that_are_ignored(tmp_path):
+    rows = ["2024-03-05T09:00:30Z,GCJ4,2102.0", "2024-03-05T09:00:00Z,GCJ4,2101.0"]
+    status, found = told(tmp_path, only(golden_book(), "SHORT"), *rows, warned=NO_PRICE)
+    assert (status, found["marks"], found["ignored_marks"], found["from"], found["to"]) == (0, 0, 2, None, None)
+    assert found["alerts"] == [
+        {"at": "2024-03-05T09:01:00.000Z", "account": "SHORT", "code": "NOT_EVALUABLE:PRICE"},
+    ]
+
+
+def test_the_closing_line_says_what_was_ignored_and_names_no_time_that_is_not_there(tmp_path):
+    status, out, err = run(GOLDEN / "quotes_book.json", GOLDEN / "gold.csv", as_json=False)
+    assert (status, err) == (0, NO_PRICE)
+    assert re.search(r"^0 marks, \d+ ignored: of contracts that the book does not have\. Took ", out, re.MULTILINE)
+    assert "None" not in out
+
+
+def test_a_tape_whose_contract_is_left_blank_is_refused(tmp_path):
+    status, out, err = run(GOLDEN / "prices_book.json", f"{GOLDEN / 'gold.csv'}=")
+    assert (status, out) == (2, "")
+    assert err == f"{GOLDEN / 'gold.csv'}=: no symbol stands behind the equals sign\n"
+
+
+def test_a_file_whose_name_ends_in_an_equals_sign_is_told_by_its_own_fault(tmp_path):
+    (tmp_path / "gold=").write_text("")
+    _, _, err = run(GOLDEN / "prices_book.json", tmp_path / "gold=")
+    assert err == f"{tmp_path / 'gold='}: is neither a .zip nor a .csv\n"
+
+
+def test_in_a_pipe_an_account_is_one_line():
+    _, out, _ = run(GOLDEN / "quotes_book.json", GOLDEN / STORIES["quotes"][0][0], as_json=False)
+    accounts = json.loads((GOLDEN / "quotes_book.json").read_text())["account"]
+    rows = [line for line in out.splitlines() if line.startswith("│")]
+    assert len(rows) == len(accounts)
+
+
+def test_on_a_narrow_terminal_money_is_folded_and_never_cut(monkeypatch):
+    monkeypatch.setattr(replay_command, "_width", lambda: 80)
+    _, out, _ = run(GOLDEN / "quotes_book.json", GOLDEN / STORIES["quotes"][0][0], as_json=False)
+    assert "…" not in out
+    assert max(map(len, out.splitlines()[:10])) <= 80
 
 
 def test_a_breach_of_the_last_mark_is_carried_to_its_end(tmp_path):

@@ -43,3 +43,15 @@ def test_another_installations_data_is_never_touched(tmp_path, act):
     with pytest.raises(FolderRefusedError, match="another installation"):
         act(DemoFolder.hold(tmp_path))
     assert (tmp_path / "riskdesk.sqlite3").read_text() == "rows"
+
+
+def test_a_password_counts_as_shown_from_when_that_is_noted_until_all_begins_anew(tmp_path):
+    folder = DemoFolder.hold(tmp_path)
+    assert not folder.has_shown_password
+    folder.claim()
+    assert not folder.has_shown_password
+    folder.note_password_shown()
+    folder.claim()  # the next start
+    assert folder.has_shown_password
+    folder.clear()
+    assert not folder.has_shown_password

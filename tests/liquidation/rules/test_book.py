@@ -15,6 +15,7 @@ from accounts.rules.orders import OrderType
 from accounts.rules.pnl import Side
 from liquidation.rules.book import check_book, parse_json
 from liquidation.rules.book_entries import Reference
+from liquidation.rules.book_reading import AUTO_LIQ_AMOUNTS, AUTO_LIQ_FLAGS
 
 BOOK = {
     "company": [
@@ -127,7 +128,14 @@ def test_a_parent_of_another_company_is_found_by_its_name():
 
 
 ONE_FAULT = [
-    (["colour"], 1, "colour: unknown key"),
+    (
+        ["colour"],
+        1,
+        (
+            "colour: unknown key; known are company, user, connection, instrument, margin, currency_rate, account, "
+            "share, position, order"
+        ),
+    ),
     (["company"], {}, "company: {} is not a list"),
     (["company", 0], 7, "company[0]: 7 is not an object"),
     (
@@ -169,7 +177,11 @@ ONE_FAULT = [
         "HOUSE",
         'account[1].type: "HOUSE" is not one of ROUTING_EXTERNAL, ROUTING_INTERNAL, NON_ROUTING',
     ),
-    (["account", 0, "colour"], 1, "account[0].colour: unknown key"),
+    (
+        ["account", 0, "colour"],
+        1,
+        "account[0].colour: unknown key; known are name, company, type, parent, connections, credit, auto_liq",
+    ),
     (["account", 0, "connections", 0], "CME-2", 'account[0].connections[0]: Clearing Co has no connection "CME-2"'),
     (["account", 1, "connections"], ["CME-1"], 'account[1].connections[0]: Trading Co has no connection "CME-1"'),
     (["account", 0, "connections"], ["CME-1", "CME-1"], 'account[0].connections[1]: "CME-1" is there already'),
@@ -195,7 +207,14 @@ ONE_FAULT = [
         "BOTH",
         'account[0].credit.rule: "BOTH" is not one of PNL, MARGIN, PNL_AND_MARGIN',
     ),
-    (["account", 0, "credit", "colour"], 1, "account[0].credit.colour: unknown key"),
+    (
+        ["account", 0, "credit", "colour"],
+        1,
+        (
+            "account[0].credit.colour: unknown key; known are check_credit, daily_limit, currency, rule, "
+            "credit_loss_pct, credit_loss_action"
+        ),
+    ),
     (["account", 0, "credit"], [], "account[0].credit: [] is not an object"),
     (["account", 0, "credit", "credit_loss_pct"], "100.01", None),
     (["account", 0, "credit", "credit_loss_pct"], "0", None),
@@ -210,7 +229,14 @@ ONE_FAULT = [
         True,
         "account[0].auto_liq.dailyLossAutoLiq: true is not a number",
     ),
-    (["account", 0, "auto_liq", "daily_loss_auto_liq"], "1", "account[0].auto_liq.daily_loss_auto_liq: unknown key"),
+    (
+        ["account", 0, "auto_liq", "daily_loss_auto_liq"],
+        "1",
+        (
+            "account[0].auto_liq.daily_loss_auto_liq: unknown key; known are "
+            f"{', '.join([*AUTO_LIQ_AMOUNTS, *AUTO_LIQ_FLAGS])}, trailingMaxDrawdownMode, flattenTimestamp"
+        ),
+    ),
     (["account", 0, "auto_liq", "marginPercentageAlert"], "0", None),
     (["account", 0, "auto_liq", "trailingMaxDrawdownMode"], "Eod", None),
     (

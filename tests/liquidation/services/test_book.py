@@ -383,8 +383,27 @@ def test_what_a_book_cannot_hold_is_told(house):
     Order.objects.filter(account=house).update(
         type=OrderType.STOP, stop_price=Decimal(1), time_in_force=TimeInForce.DAY
     )
-    assert left_out() == ["open locks: 1", "working stop orders: 1", "connections taken off sub-accounts: 1"]
+    User.objects.create_superuser("root", password="secret")
+    liquidator = User.objects.get(username=BOOK["user"][0]["username"])
+    liquidator.set_password("secret")
+    liquidator.save()
+    assert left_out() == [
+        "1 open lock is left out: these accounts will be free to trade where this book is loaded: HOUSE.",
+        "1 working stop order is left out: they will protect nothing where this book is loaded: HOUSE.",
+        "1 connection taken off a sub-account is left out: these accounts will trade there again: HOUSE.",
+        f"1 password is left out: each of these users needs a new one to log in: {liquidator.username}.",
+        "1 user of no company is left out: they will not be there: root.",
+    ]
     assert [order["type"] for order in dump_book()["order"]] == ["MARKET"]
+
+
+def test_two_open_locks_are_counted_and_each_account_is_named_once(house):
+    sub = Account.objects.exclude(pk=house.pk).get()
+    for account, cause in ((sub, LockCause.ADMIN), (house, LockCause.ADMIN), (house, LockCause.COMPANY)):
+        lock_account(account_id=account.pk, actor=ENGINE, cause=cause, mode=LockMode.LOCKED, reason="Look", now=NOW)
+    (told,) = left_out()
+    assert told.startswith("3 open locks are left out: ")
+    assert told.endswith(": HOUSE, SUB.")
 
 
 @st.composite
@@ -456,7 +475,7 @@ def test_a_book_is_written_to_standard_output_with_what_it_cannot_hold_beside_it
     out, err = io.StringIO(), io.StringIO()
     call_command("dump_book", stdout=out, stderr=err)
     assert json.loads(out.getvalue()) == BOOK
-    assert "A book has no place for: open locks: 1" in err.getvalue()
+    assert err.getvalue().startswith("1 open lock is left out: these accounts will be free to trade where this book")
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path):
@@ -464,12 +483,15 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path):
         call_command("dump_book", output=tmp_path)
 
 
+KNOWN = "company, user, connection, instrument, margin, currency_rate, account, share, position, order"
+
+
 @pytest.mark.parametrize(
     ("content", "lines"),
     [
         (None, ["{path}: cannot be read: No such file or directory"]),
         ("{", None),
-        ('{"colour": 1, "shade": 2}', ["colour: unknown key", "shade: unknown key"]),
+        ('{"colour": 1, "shade": 2}', [f"{key}: unknown key; known are {KNOWN}" for key in ("colour", "shade")]),
     ],
 )
 def test_a_refused_book_is_told_line_by_line(tmp_path, content, lines):

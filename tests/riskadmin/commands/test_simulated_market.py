@@ -7,9 +7,9 @@ from django.core.management import CommandError, call_command
 from accounts.rules.pnl import Side
 from liquidation.demo.market import PATHS, SimulatedMarket
 from liquidation.feeds.base import FillEvent, Heartbeat, MarkEvent
+from liquidation.models import VenuePrice
 from riskadmin.management.commands import run_simulated_market
 from riskadmin.management.commands.run_simulated_market import TURN_KEY, fill_events, publish_turn
-from liquidation.models import VenuePrice
 from tests.builders import NOW, account, company, working_order
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.worker]
