@@ -10,7 +10,7 @@ import pytest
 from liquidation.feeds.base import MarkEvent
 from liquidation.feeds.tape import Tape, read_tapes, tape_argument
 
-TICKS = {"ESZ3": Decimal("0.25"), "GCZ3": Decimal("0.1")}
+TICKS = {"ESZ3": Decimal("0.25"), "ESH4": Decimal("0.25"), "GCZ3": Decimal("0.1")}
 GOLDEN = Path(__file__).parents[2] / "golden"
 REAL = Path(__file__).parents[4] / "shared" / "tape"
 
@@ -120,8 +120,11 @@ def test_a_file_with_an_equals_sign_in_its_name_is_itself(tmp_path):
     assert tape_argument(f"{path}=ESZ3") == Tape(path, "ESZ3")
 
 
-@pytest.mark.parametrize("path", sorted(REAL.glob("*.zip")), ids=lambda path: path.name)
-def test_a_published_tape_has_no_fault_and_stays_on_the_tick(path):
+TAPES = [GOLDEN / "es_minute_20240305_quote.zip", *sorted(REAL.glob("*.zip"))]
+
+
+@pytest.mark.parametrize("path", TAPES, ids=lambda path: path.name)
+def test_a_whole_tape_has_no_fault_and_stays_on_the_tick(path):
     found = read_tapes([Tape(path)], TICKS)
     assert found.faults == []
     assert found.marks
