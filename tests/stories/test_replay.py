@@ -328,17 +328,23 @@ def test_a_flatten_timestamp_acts_at_its_moment_or_with_the_first_mark(tmp_path,
     assert found["accounts"][0]["session_pnl"] == "200.00"
 
 
-@pytest.mark.parametrize("path", sorted(REAL.glob("es_minute_*.zip")), ids=lambda path: path.name)
-def test_a_short_on_a_published_tape_is_closed_where_arithmetic_says(tmp_path, path):
-    marks = read_tapes([Tape(path, "ESZ3")], {"ESZ3": Decimal("0.25")}).marks
+WHOLE_TAPES = [
+    (GOLDEN / "es_minute_20240305_quote.zip", "ESH4"),
+    *((path, "ESZ3") for path in sorted(REAL.glob("es_minute_*.zip"))),
+]
+
+
+@pytest.mark.parametrize(("path", "symbol"), WHOLE_TAPES, ids=lambda value: str(getattr(value, "name", value)))
+def test_a_short_on_a_whole_tape_is_closed_where_arithmetic_says(tmp_path, path, symbol):
+    marks = read_tapes([Tape(path, symbol)], {symbol: Decimal("0.25")}).marks
     start = marks[0].price
-    book = only(json.loads((GOLDEN / "quotes_book.json").read_text().replace("ESH4", "ESZ3")), "SHORT")
+    book = only(json.loads((GOLDEN / "quotes_book.json").read_text().replace("ESH4", symbol)), "SHORT")
     book["position"][0]["price"] = str(start)
     book["order"] = []
     beyond = [mark for mark in marks if -2 * (mark.price - start) * 50 <= -1000]
     book_path = tmp_path / "book.json"
     book_path.write_text(json.dumps(book))
-    _, out, _ = run(book_path, f"{path}=ESZ3")
+    _, out, _ = run(book_path, f"{path}={symbol}")
     account = json.loads(out)["accounts"][0]
     last = beyond[0].price if beyond else marks[-1].price
     assert Decimal(account["session_pnl"]) == -2 * (last - start) * 50

@@ -204,6 +204,35 @@ def test_an_order_that_comes_to_light_late_is_canceled_too(desk: Desk, venue: Fa
     assert run.steps.filter(event="LATE_ORDER").exists()
 
 
+def test_an_order_that_comes_to_light_at_the_second_look_leads_back_to_canceling(
+    desk: Desk, venue: FaultyVenue
+) -> None:
+    account = house()
+    run = requested(account, desk)
+    raced: list[str] = []
+
+    def order_behind(call: str) -> None:
+        run.refresh_from_db()
+        if call == "look" and run.state == RunState.VERIFYING and not raced:
+            raced.append(call)
+            b.working_order(account, side=Side.BUY, qty=7, price="5900")
+
+    venue.before = order_behind
+    assert finish(desk, run).state == RunState.FLAT
+    assert list(run.steps.filter(event="LATE_ORDER").values_list("state", flat=True)) == ["CANCELING"]
+
+
+def test_an_order_that_was_not_sent_yet_is_canceled_without_the_venue(desk: Desk, venue: FaultyVenue) -> None:
+    account = house()
+    waiting = b.working_order(account)
+    Order.objects.filter(pk=waiting.pk).update(status=OrderStatus.PENDING_NEW, sent_at=None)
+    VenueOrder.objects.all().delete()
+    assert finish(desk, requested(account, desk)).state == RunState.FLAT
+    waiting.refresh_from_db()
+    assert waiting.status == OrderStatus.CANCELED
+    assert "cancel" not in venue.calls
+
+
 def test_an_order_the_venue_knows_and_we_do_not_is_canceled_as_well(desk: Desk, venue: FaultyVenue) -> None:
     account = house()
     VenueOrder.objects.create(
