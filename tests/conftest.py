@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     )
     if not left_out:
         return
-    if os.environ.get("RISKADMIN_TEST_ALL") == "1":
+    if _must_run_all() and not hasattr(config, "workerinput"):
         raise pytest.UsageError(f"RISKADMIN_TEST_ALL=1, but {_sentence(config.stash[LEFT_OUT])}")
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
@@ -42,6 +42,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _sentence(left_out: Counter[str]) -> str:
     return "; ".join(f"{count} {'test' if count == 1 else 'tests'} {why}" for why, count in sorted(left_out.items()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take from a worker of a parallel run what it left out; every worker collects, and so leaves out, the same."""
+    node.config.stash[LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the run that started this worker what was left out; that run fails where everything must run."""
+    left_out = session.config.stash.get(LEFT_OUT, Counter())
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = dict(left_out)
+    elif left_out and _must_run_all():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _must_run_all() -> bool:
+    return os.environ.get("RISKADMIN_TEST_ALL") == "1"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
